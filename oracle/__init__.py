@@ -1,0 +1,1 @@
+"""The margin oracle: everything around the engine, from the block to the journal."""

@@ -1,0 +1,1 @@
+"""Reading protocols, prices and history into the types of `oracle.types`."""
