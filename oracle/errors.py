@@ -62,6 +62,10 @@ class BadPrice(BadData):
     """A price that is zero, negative, stale or in the future."""
 
 
+class BadSurface(BadData):
+    """A volatility slice that is missing, stale, or out of range."""
+
+
 class BadHistory(BadData):
     """A price history with wrong columns, duplicates, bad values, or too few rows."""
 

@@ -78,6 +78,15 @@ class SurfaceSlice:
 
 
 @dataclass(frozen=True, slots=True)
+class Markets:
+    """What a venue lists at the block, in its own order; `Instrument.underlying` is an index into `underlyings`."""
+
+    underlyings: tuple[Underlying, ...]
+    instruments: tuple[Instrument, ...]
+    slices: tuple[SurfaceSlice, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class PriceRounds:
     """A feed's rounds in time order: Unix seconds and USD with 8 decimals."""
 
