@@ -21,9 +21,8 @@ def redact_text(text: str) -> str:
 
     def host_only(match: re.Match[str]) -> str:
         rest = match["rest"]
-        host = re.split(r"[/?#]", rest, maxsplit=1)[0]
-        shown = host.rsplit("@", 1)[-1]
-        return match["scheme"] + shown + ("" if rest in (shown, shown + "/") else "/" + MASK)
+        host = re.split(r"[/?#]", rest, maxsplit=1)[0].rsplit("@", 1)[-1]
+        return match[0] if rest in (host, host + "/") else f"{match['scheme']}{host}/{MASK}"
 
     return _PRIVATE_KEY.sub(rf"\1{MASK}", _URL.sub(host_only, text))
 

@@ -1,0 +1,116 @@
+"""The daemon: runs the cycle on a schedule, drains on a signal, stops on a fatal error with its exit code.
+
+APScheduler's thread-pool scheduler runs one cycle at a time; ticks missed while one runs are coalesced into one.
+What an error means is decided by its class alone, see `oracle.errors`.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import structlog
+from apscheduler.schedulers.background import BackgroundScheduler
+
+from oracle.config import ScheduleSettings
+from oracle.errors import BadData, Fatal, OracleError, Refused, Transient
+
+EXIT_NOT_DRAINED = 70
+EXIT_UNEXPECTED = 70
+
+
+class Daemon:
+    """Runs `run_cycle` every `interval_seconds` until a signal or a fatal error.
+
+    Parameters
+    ----------
+    run_cycle : callable
+        One whole cycle; raises an `OracleError` for what it could not do.
+    settings : ScheduleSettings
+        Interval, drain time, failures before an alert.
+    """
+
+    def __init__(self, run_cycle: Callable[[], None], settings: ScheduleSettings) -> None:
+        self._run_cycle = run_cycle
+        self._settings = settings
+        self._log = structlog.get_logger("scheduler")
+        self._stop = threading.Event()
+        self._idle = threading.Event()
+        self._idle.set()
+        self._exit_code = 0
+        self._failures = 0
+
+    def run(self) -> int:
+        """Run until stopped; return the process's exit code."""
+        scheduler = BackgroundScheduler(timezone="UTC")
+        scheduler.add_job(
+            self._tick,
+            "interval",
+            seconds=self._settings.interval_seconds,
+            max_instances=1,
+            coalesce=True,
+            misfire_grace_time=None,
+            next_run_time=datetime.now(UTC),
+        )
+        previous = {number: signal.signal(number, self._on_signal) for number in (signal.SIGTERM, signal.SIGINT)}
+        scheduler.start()
+        try:
+            self._stop.wait()
+            scheduler.pause()
+            drained = self._idle.wait(self._settings.drain_seconds)
+            scheduler.shutdown(wait=drained)
+        finally:
+            for number, handler in previous.items():
+                signal.signal(number, handler)
+        if not drained:
+            self._log.error("not_drained", drain_seconds=self._settings.drain_seconds)
+            return self._exit_code or EXIT_NOT_DRAINED
+        self._log.info("stopped", exit_code=self._exit_code)
+        return self._exit_code
+
+    def stop(self, exit_code: int = 0) -> None:
+        """Ask the daemon to drain and stop."""
+        self._exit_code = self._exit_code or exit_code
+        self._stop.set()
+
+    def _on_signal(self, number: int, _frame: object) -> None:
+        self._log.info("signal", name=signal.Signals(number).name)
+        self.stop()
+
+    def _tick(self) -> None:
+        if self._stop.is_set():
+            return
+        self._idle.clear()
+        finished = False
+        try:
+            self._guarded_cycle()
+            finished = True
+        finally:
+            if not finished:  # a defect, not an OracleError: its trace goes to the log, the process stops
+                self._log.critical("unexpected_error", exc_info=True)
+                self.stop(EXIT_UNEXPECTED)
+            self._idle.set()
+
+    def _guarded_cycle(self) -> None:
+        try:
+            self._run_cycle()
+            self._failures = 0
+        except Transient as error:
+            self._failures += 1
+            alert = self._failures >= self._settings.alert_after_failures
+            level = self._log.error if alert else self._log.warning
+            level("cycle_failed", kind="transient", failures_in_a_row=self._failures, alert=alert, **describe(error))
+        except BadData as error:
+            self._log.error("cycle_failed", kind="bad_data", alert=True, **describe(error))
+        except Refused as error:
+            self._log.warning("cycle_refused", **describe(error))
+        except Fatal as error:
+            self._log.critical("fatal", alert=True, **describe(error))
+            self.stop(error.exit_code)
+
+
+def describe(error: OracleError) -> dict[str, str]:
+    """Return the fields under which an error is logged."""
+    return {"error": type(error).__name__, "reason": error.message, "remedy": error.remedy}

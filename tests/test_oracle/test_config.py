@@ -1,0 +1,90 @@
+"""The configuration: what is written can be read back, and every mistake is refused by name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from oracle.config import ChainSettings, Settings, load_settings, write_settings
+from oracle.errors import BadConfiguration, StorageFailure
+
+pytestmark = pytest.mark.fast
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "oracle.toml"
+
+
+def test_written_configuration_reads_back_equal(path: Path) -> None:
+    settings = Settings(chain=ChainSettings(chain_id=10, rpc_urls=("http://a", 'http://b"\\')))
+    write_settings(path, settings)
+    assert load_settings(path).model_dump() == settings.model_dump()
+
+
+def test_every_key_has_a_comment(path: Path) -> None:
+    write_settings(path, Settings())
+    lines = path.read_text().splitlines()
+    for before, line in zip(lines, lines[1:], strict=False):
+        if " = " in line and not line.startswith("#"):
+            assert before.startswith("# "), line
+
+
+def test_an_existing_file_is_not_overwritten(path: Path) -> None:
+    path.write_text("mine")
+    with pytest.raises(BadConfiguration, match="exists"):
+        write_settings(path, Settings())
+    assert path.read_text() == "mine"
+
+
+def test_an_unwritable_place_is_a_storage_failure(tmp_path: Path) -> None:
+    with pytest.raises(StorageFailure, match="cannot write"):
+        write_settings(tmp_path / "missing" / "oracle.toml", Settings())
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("[chain]\nchain_idd = 1\n", "chain.chain_idd"),
+        ("[unknown]\n", "unknown"),
+        ("directory = '/'\n", "directory"),
+        ("[chain]\nchain_id = 0\n", "chain.chain_id"),
+        ("[model]\nes_level_ppm = 1000001\n", "model.es_level_ppm"),
+        ("[model]\nmaintenance_horizon_hours = 48\n", "maintenance_horizon_hours"),
+        ('[signing]\nkeystores = ["k"]\ngas_keystore = "k"\n', "gas_keystore"),
+        ('[contracts]\noracle = "0x12"\n', "contracts.oracle"),
+        ('[contracts]\noracle = "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAeD0"\n', "contracts.oracle"),
+        ('[contracts]\noracle = "0x5AAeb6053F3E94C9b9A09f33669435E7Ef1BeAed"\n', "checksum"),
+        ("[chain\n", "oracle.toml"),
+    ],
+)
+def test_a_mistake_is_named(path: Path, text: str, named: str) -> None:
+    path.write_text(text)
+    with pytest.raises(BadConfiguration, match=named):
+        load_settings(path)
+
+
+def test_a_missing_file_says_how_to_write_one(path: Path) -> None:
+    with pytest.raises(BadConfiguration, match="margin-oracle init"):
+        load_settings(path)
+
+
+def test_password_comes_from_file_or_variable(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path.write_text("[signing]\npassword_variable = 'KEEPER_TEST_PASSWORD'\n")
+    settings = load_settings(path)
+    monkeypatch.delenv("KEEPER_TEST_PASSWORD", raising=False)
+    with pytest.raises(BadConfiguration, match="KEEPER_TEST_PASSWORD"):
+        settings.password()
+    monkeypatch.setenv("KEEPER_TEST_PASSWORD", "from variable")
+    assert settings.password().get_secret_value() == "from variable"
+    assert "from variable" not in repr(settings.password())
+    (path.parent / "secret").write_text("from file\n")
+    path.write_text("[signing]\npassword_file = 'secret'\n")
+    assert load_settings(path).password().get_secret_value() == "from file"
+
+
+def test_endpoints_with_keys_come_from_a_file(path: Path) -> None:
+    (path.parent / "urls").write_text("https://one/key\n\nhttps://two/key\n")
+    path.write_text("[chain]\nrpc_urls_file = 'urls'\n")
+    assert load_settings(path).endpoints() == ("https://one/key", "https://two/key")

@@ -1,0 +1,76 @@
+"""The daemon: one cycle at a time, drained on a signal, stopped by what is fatal."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Callable
+
+import pytest
+
+from oracle.config import ScheduleSettings
+from oracle.errors import BadData, Fatal, OracleError, Refused, Transient, WrongChain
+from oracle.scheduler import EXIT_NOT_DRAINED, EXIT_UNEXPECTED, Daemon
+
+pytestmark = pytest.mark.fast
+
+EVERY_SECOND = ScheduleSettings(interval_seconds=1, drain_seconds=5)
+
+
+def _script(daemon_box: list[Daemon], steps: list[Exception | None]) -> Callable[[], None]:
+    """Return a cycle that goes through the steps and then asks the daemon to stop."""
+    remaining = iter(steps)
+
+    def cycle() -> None:
+        step = next(remaining, StopIteration)
+        if step is StopIteration:
+            daemon_box[0].stop()
+        elif isinstance(step, Exception):
+            raise step
+
+    return cycle
+
+
+@pytest.mark.parametrize("error", [Transient("t"), BadData("b"), Refused("r")])
+def test_the_daemon_goes_on_after(error: OracleError) -> None:
+    box: list[Daemon] = []
+    box.append(Daemon(_script(box, [error]), EVERY_SECOND))
+    assert box[0].run() == 0
+
+
+def test_a_fatal_error_stops_with_its_exit_code() -> None:
+    assert Daemon(_script([], [WrongChain("chain 1", "use chain 2")]), EVERY_SECOND).run() == Fatal.exit_code
+
+
+def test_a_defect_stops_the_daemon() -> None:
+    assert Daemon(_script([], [ZeroDivisionError()]), EVERY_SECOND).run() == EXIT_UNEXPECTED
+
+
+def test_a_running_cycle_is_drained_on_sigterm() -> None:
+    finished = threading.Event()
+    main = threading.main_thread().ident
+    assert main is not None
+
+    def cycle() -> None:
+        signal.pthread_kill(main, signal.SIGTERM)
+        daemon_saw_signal.wait(5)
+        finished.set()
+
+    daemon = Daemon(cycle, EVERY_SECOND)
+    daemon_saw_signal = daemon._stop
+    assert daemon.run() == 0
+    assert finished.is_set()
+
+
+def test_a_cycle_that_does_not_end_is_left_after_the_drain_time() -> None:
+    release = threading.Event()
+
+    def cycle() -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+        release.wait(20)
+
+    try:
+        assert Daemon(cycle, ScheduleSettings(interval_seconds=60, drain_seconds=1)).run() == EXIT_NOT_DRAINED
+    finally:
+        release.set()
