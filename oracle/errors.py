@@ -48,6 +48,22 @@ class BlockUnavailable(Transient):
     """The block hash is not known to the node: reorganised away or not there yet."""
 
 
+class CallTooLarge(Transient):
+    """The node gave up on one call: out of gas, out of time, or an answer too large; ask for less at once."""
+
+
+class Underpriced(Transient):
+    """The node does not take the transaction at this fee; the fees actually sent have to be bumped."""
+
+
+class NonceTaken(Transient):
+    """Another transaction with this nonce is mined; settle it and take the nonce from the chain again."""
+
+
+class InsufficientFunds(Transient):
+    """The sender cannot pay for the gas; sending goes on by itself once the account is funded."""
+
+
 class TransactionUnknown(Transient):
     """A sent transaction has no receipt within the time given; its fate is unknown, not failed."""
 
@@ -74,6 +90,10 @@ class BadBook(BadData):
     """A position that cannot be valued: unknown or unsettled expired instrument, duplicate account."""
 
 
+class EndpointsDisagree(BadData):
+    """Endpoints answer, but no two of them say the same."""
+
+
 class BadArtefact(BadData):
     """A calibration artefact that does not match its content hash or the configuration."""
 
@@ -86,6 +106,14 @@ class Refused(OracleError):
     """The contract refuses: a bound, a delay, a signature."""
 
     exit_code = 69
+
+
+class CallReverted(Refused):
+    """A contract reverted. `data` is what it returned; empty also when the call ran out of gas inside."""
+
+    def __init__(self, message: str, remedy: str = "", *, data: bytes = b"") -> None:
+        super().__init__(message, remedy)
+        self.data = data
 
 
 class NotEnoughSignatures(Refused):
