@@ -1,0 +1,34 @@
+"""The door of the engine: the public types, `calibrate` and `evaluate`.
+
+A pure computation: no chain, database, clock, socket or environment variable below this line.
+"""
+
+from engine.book import Collateral, Instruments, Kind, Positions
+from engine.configuration import CalibrationSettings, ModelConfiguration
+from engine.dynamics.calibration import Calibration
+from engine.dynamics.history import PriceHistory, RecentPrices, VolatilityHistory
+from engine.errors import BadArtefact, EngineError, InvalidInput, NonFiniteResult
+from engine.evaluation import COMPONENTS, AccountRequirements, Evaluation, MarketRatios
+from engine.market import MarketState
+
+__all__ = [
+    "COMPONENTS",
+    "AccountRequirements",
+    "BadArtefact",
+    "Calibration",
+    "CalibrationSettings",
+    "Collateral",
+    "EngineError",
+    "Evaluation",
+    "Instruments",
+    "InvalidInput",
+    "Kind",
+    "MarketRatios",
+    "MarketState",
+    "ModelConfiguration",
+    "NonFiniteResult",
+    "Positions",
+    "PriceHistory",
+    "RecentPrices",
+    "VolatilityHistory",
+]

@@ -1,0 +1,1 @@
+"""History -> Calibration: clock, variance, residual library, volatility moves, liquidity and the bootstrap bound."""

@@ -1,0 +1,94 @@
+"""What a valuation returns: market ratios and account requirements, with the component that binds each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+COMPONENTS = (
+    "none",
+    "historical",
+    "historical_trend",
+    "stress",
+    "gross",
+    "leg_floor",
+    "sum_of_ratios",
+    "maintenance",
+)
+"""What can bind a requirement; the int8 codes of an `Evaluation` index this table."""
+
+
+@dataclass(frozen=True, slots=True)
+class MarketRatios:
+    """Ratios of M markets, `market_id` ascending; float64 arrays of shape (M,) unless said otherwise.
+
+    A ratio is a fraction of the underlying notional (|contracts| x units x spot) for every kind of instrument. A slope
+    is what is added to it per USD 1e6 of that notional. `_point` leaves the sampling bound away; what is posted is the
+    one without a suffix. `worst_` is the instrument (int32) of the market that gave the initial ratio, `binding_` its
+    component (int8, an index into `COMPONENTS`).
+    """
+
+    market_id: NDArray[np.int32]
+    initial_long: NDArray[np.float64]
+    initial_short: NDArray[np.float64]
+    maintenance_long: NDArray[np.float64]
+    maintenance_short: NDArray[np.float64]
+    slope_long: NDArray[np.float64]
+    slope_short: NDArray[np.float64]
+    initial_long_point: NDArray[np.float64]
+    initial_short_point: NDArray[np.float64]
+    maintenance_long_point: NDArray[np.float64]
+    maintenance_short_point: NDArray[np.float64]
+    binding_long: NDArray[np.int8]
+    binding_short: NDArray[np.int8]
+    worst_long: NDArray[np.int32]
+    worst_short: NDArray[np.int32]
+
+
+@dataclass(frozen=True, slots=True)
+class AccountRequirements:
+    """Requirements of A accounts in the order of the book; USD, finite, at least 0.
+
+    Attributes
+    ----------
+    initial, maintenance : float64 arrays, shape (A,)
+        initial >= maintenance (1 + d).
+    initial_point, maintenance_point : float64 arrays, shape (A,)
+        The same with the point estimate of the expected shortfall.
+    stress_unweighted : float64 array, shape (A,)
+        Worst loss over the stress list with every weight 1; reported, not charged.
+    value : float64 array, shape (A,)
+        Mark value of the positions; an account's equity is its cash plus this.
+    binding : int8 array, shape (A,)
+        Component that binds the initial requirement, an index into `COMPONENTS`.
+    """
+
+    initial: NDArray[np.float64]
+    maintenance: NDArray[np.float64]
+    initial_point: NDArray[np.float64]
+    maintenance_point: NDArray[np.float64]
+    stress_unweighted: NDArray[np.float64]
+    value: NDArray[np.float64]
+    binding: NDArray[np.int8]
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """Two products of one computation, with what they rest on.
+
+    Attributes
+    ----------
+    markets : MarketRatios
+    accounts : AccountRequirements
+    scenario_set_hash : str
+        Sha256 (hex) of every scenario that was used, in order.
+    assumptions : tuple of str
+        What the figures rest on and do not cover, one sentence each.
+    """
+
+    markets: MarketRatios
+    accounts: AccountRequirements
+    scenario_set_hash: str
+    assumptions: tuple[str, ...]

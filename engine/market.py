@@ -1,0 +1,122 @@
+"""What the market shows at the reference block: spots, forwards, volatility slices, discount and funding."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.book import Instruments
+from engine.errors import InvalidInput
+
+SLICE_NODES = 7
+"""Nodes of a slice, at x = -3 ... 3, x = ln(K/F) / (sigma_atm sqrt(T)); linear between, flat beyond."""
+AT_THE_MONEY = 3
+HIGHEST_VOLATILITY = 20.0
+"""A level above 2,000 % a year is a unit error, not a market."""
+
+_FLOATS = ("spot", "forward", "vol_nodes", "discount", "funding_rate_hourly", "funding_cap_hourly")
+_INTEGERS = {"slice_underlying": np.int32, "slice_seconds": np.int64}
+
+
+@dataclass(frozen=True, slots=True)
+class MarketState:
+    """Prices and surfaces of U underlyings and E slices (an underlying and an expiry).
+
+    Attributes
+    ----------
+    symbols : tuple of str
+        U names, each once; matched by name with the calibration's.
+    spot : float64 array, shape (U,)
+        Quote currency per unit, positive.
+    slice_underlying : int32 array, shape (E,)
+    slice_seconds : int64 array, shape (E,)
+        Seconds to expiry, positive.
+    forward : float64 array, shape (E,)
+        Quote currency per unit, positive.
+    vol_nodes : float64 array, shape (E, 7)
+        Volatility per square root of a year of 365 days at x = -3 ... 3, positive.
+    discount : float64 array, shape (E,)
+        Discount factor to expiry, positive; above 1 when rates are negative.
+    funding_rate_hourly, funding_cap_hourly : float64 arrays, shape (U,)
+        Fraction of notional an hour; a positive rate is paid by longs. The cap is at least 0.
+    """
+
+    symbols: tuple[str, ...]
+    spot: NDArray[np.float64]
+    slice_underlying: NDArray[np.int32]
+    slice_seconds: NDArray[np.int64]
+    forward: NDArray[np.float64]
+    vol_nodes: NDArray[np.float64]
+    discount: NDArray[np.float64]
+    funding_rate_hourly: NDArray[np.float64]
+    funding_cap_hourly: NDArray[np.float64]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "symbols", tuple(self.symbols))
+        for name in _FLOATS:
+            object.__setattr__(self, name, _frozen(getattr(self, name), np.float64))
+        for name, dtype in _INTEGERS.items():
+            object.__setattr__(self, name, _frozen(getattr(self, name), dtype))
+        if len(set(self.symbols)) != len(self.symbols):
+            raise InvalidInput(f"market: a symbol is listed twice in {self.symbols}")
+        self._check_shapes()
+        self._check_values()
+
+    def _check_shapes(self) -> None:
+        slices, underlyings = self.slice_seconds.size, len(self.symbols)
+        expected: dict[str, tuple[int, ...]] = {
+            "spot": (underlyings,),
+            "funding_rate_hourly": (underlyings,),
+            "funding_cap_hourly": (underlyings,),
+            "slice_underlying": (slices,),
+            "slice_seconds": (slices,),
+            "forward": (slices,),
+            "discount": (slices,),
+            "vol_nodes": (slices, SLICE_NODES),
+        }
+        for name, shape in expected.items():
+            if getattr(self, name).shape != shape:
+                raise InvalidInput(f"market: {name} has shape {getattr(self, name).shape}, expected {shape}")
+
+    def _check_values(self) -> None:
+        for name in _FLOATS:
+            _require(np.isfinite(getattr(self, name)), getattr(self, name), name, "is not finite")
+        for name in ("spot", "forward", "vol_nodes", "discount", "slice_seconds"):
+            _require(getattr(self, name) > 0, getattr(self, name), name, "is not positive")
+        _require(self.funding_cap_hourly >= 0, self.funding_cap_hourly, "funding_cap_hourly", "is negative")
+        _require(self.vol_nodes <= HIGHEST_VOLATILITY, self.vol_nodes, "vol_nodes", "is above 20 (2,000 % a year)")
+        known = (self.slice_underlying >= 0) & (self.slice_underlying < len(self.symbols))
+        _require(known, self.slice_underlying, "slice_underlying", "is not a listed underlying")
+
+
+def check_market(market: MarketState, instruments: Instruments) -> None:
+    """Raise `InvalidInput` when an instrument's underlying or slice is unknown to the market, or they disagree."""
+    for row in range(len(instruments)):
+        underlying, slice_ = int(instruments.underlying[row]), int(instruments.slice[row])
+        if underlying >= len(market.symbols):
+            raise InvalidInput(f"instrument {row}: underlying {underlying} is not one of the {len(market.symbols)} listed")
+        if slice_ >= market.slice_seconds.size:
+            raise InvalidInput(f"instrument {row}: slice {slice_} is not one of the {market.slice_seconds.size} known")
+        if slice_ < 0:
+            continue
+        if market.slice_underlying[slice_] != underlying:
+            raise InvalidInput(f"instrument {row}: slice {slice_} belongs to underlying {market.slice_underlying[slice_]}")
+        if market.slice_seconds[slice_] != instruments.seconds_to_expiry[row]:
+            raise InvalidInput(
+                f"instrument {row}: expires in {instruments.seconds_to_expiry[row]} s, its slice in "
+                f"{market.slice_seconds[slice_]} s"
+            )
+
+
+def _frozen(value: object, dtype: type) -> NDArray[np.generic]:
+    array = np.array(value, dtype=dtype)
+    array.flags.writeable = False
+    return array
+
+
+def _require(good: NDArray[np.bool_], values: NDArray[np.generic], name: str, why: str) -> None:
+    if not np.all(good):
+        where = tuple(int(i) for i in np.argwhere(~good)[0])
+        raise InvalidInput(f"market: {name}{list(where)} = {values[where]} {why}")

@@ -1,0 +1,1 @@
+"""Calibration + market -> ordered sets of joint factor moves with a content hash."""
