@@ -91,7 +91,9 @@ class PolicySettings(_Section):
     """When to publish."""
 
     deviation_ppm: int = Field(50_000, ge=0, description="Relative change of any ratio that is worth a post.")
+    tightening_ppm: int = Field(10_000, ge=0, description="The same for a rise: too little margin is the dearer error.")
     heartbeat_margin_seconds: int = Field(900, ge=0, description="Publish this long before the heartbeat runs out.")
+    accounts_age_seconds: int = Field(1_800, ge=1, description="Publish when the accounts root is at least this old.")
     valid_for_seconds: int = Field(1_800, ge=60, description="A report may be submitted this long after its block.")
 
 

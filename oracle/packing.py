@@ -61,10 +61,12 @@ def unpack(packed: bytes) -> tuple[MarginReport, SignerSet, tuple[Signature, ...
         If the length is not exactly what the counts in the header and the bitmap ask for, the flag is not 0 or 1, or
         a bit is set for a signer who is not there.
     """
-    *fields, exceeds_step, market_count, signer_count = _HEADER.unpack(_slice(packed, 0, _HEADER.size))
+    header = _HEADER.unpack(_slice(packed, 0, _HEADER.size))
+    exceeds_step, market_count, signer_count = header[-3:]
     if exceeds_step > 1:
         raise BadData(f"the flag exceedsStep is {exceeds_step}, neither 0 nor 1")
     raw_markets = _slice(packed, _HEADER.size, market_count * _MARKET.size)
+    markets = tuple(MarketMargin(*values) for values in _MARKET.iter_unpack(raw_markets))
     at = _HEADER.size + len(raw_markets)
     threshold, step_threshold = _slice(packed, at, 2)
     raw_signers = _slice(packed, at + 2, signer_count * _ADDRESS_BYTES)
@@ -79,8 +81,8 @@ def unpack(packed: bytes) -> tuple[MarginReport, SignerSet, tuple[Signature, ...
         raise BadData(f"packed report of {len(packed)} bytes where {at} were expected")
     given_by = (signer for index, signer in enumerate(signers) if bitmap >> index & 1)
     return (
-        MarginReport(*fields, bool(exceeds_step), tuple(MarketMargin(*m) for m in _MARKET.iter_unpack(raw_markets))),
-        SignerSet(fields[0], threshold, step_threshold, signers),
+        MarginReport(*header[:-3], exceeds_step=bool(exceeds_step), markets=markets),
+        SignerSet(header[0], threshold, step_threshold, signers),
         tuple(
             Signature(signer, raw[:32], raw[32:])
             for signer, raw in zip(given_by, _chunks(raw_signatures, _SIGNATURE_BYTES), strict=True)

@@ -1,0 +1,178 @@
+"""What the contract will refuse, market by market, in the contract's own integer arithmetic; and the largest step
+that it will not.
+
+A twin of the bounds in `MarginOracle`: equal verdicts are held by tests against the contract. Falls and rises are
+counted from the tuple in force; a market that was never posted has no steps, only an absolute range.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from enum import IntEnum
+
+from oracle.types import Bounds, MarginReport, MarketMargin, OracleState, PostedMarket
+from oracle.units import PPM, SECONDS_PER_HOUR, UINT32_MAX
+
+
+class Refusal(IntEnum):
+    """Why a market's tuple is refused; the numbers are those of `IMarginOracle.Refusal`."""
+
+    UNKNOWN_MARKET = 0
+    INITIAL_BELOW_MAINTENANCE = 1
+    BELOW_MINIMUM = 2
+    ABOVE_MAXIMUM = 3
+    INITIAL_STEP_UP = 4
+    MAINTENANCE_RATE_UP = 5
+    SLOPE_STEP_UP = 6
+    RATE_DOWN = 7
+
+
+RISES_BEYOND_STEP = frozenset({Refusal.INITIAL_STEP_UP, Refusal.MAINTENANCE_RATE_UP, Refusal.SLOPE_STEP_UP})
+"""What the higher quorum lifts; nothing lifts the others."""
+
+
+@dataclass(frozen=True, slots=True)
+class MarketRefusal:
+    """The refusal of one market, with the two values that the contract's event names."""
+
+    market_id: int
+    reason: Refusal
+    in_force: int
+    offered: int
+
+    def __str__(self) -> str:
+        return f"market {self.market_id}: {self.reason.name.lower()} ({self.in_force} to {self.offered})"
+
+
+@dataclass(frozen=True, slots=True)
+class _Field:
+    """One of the six values, with its limits and the reason that a rise beyond the step gets."""
+
+    in_force: int
+    offered: int
+    bounds: Bounds
+    step_up: Refusal
+
+
+def refusals(state: OracleState, report: MarginReport) -> tuple[MarketRefusal, ...]:
+    """Return the tuples of a report that the contract would refuse in the given state, in the report's order.
+
+    Parameters
+    ----------
+    state : OracleState
+        The contract at the block before the post.
+    report : MarginReport
+        With `exceeds_step` as it will be signed.
+    """
+    posted = {market.market_id: market for market in state.markets}
+    found = (refusal(posted.get(market.market_id), report, market) for market in report.markets)
+    return tuple(each for each in found if each is not None)
+
+
+def refusal(posted: PostedMarket | None, report: MarginReport, market: MarketMargin) -> MarketRefusal | None:
+    """Return why the contract would refuse one tuple, None when it would not.
+
+    Notes
+    -----
+    Order of the checks as in the contract: the first that fails gives the reason.
+    """
+    if posted is None:
+        return MarketRefusal(market.market_id, Refusal.UNKNOWN_MARKET, 0, 0)
+    for initial, maintenance in (
+        (market.initial_long_ppm, market.maintenance_long_ppm),
+        (market.initial_short_ppm, market.maintenance_short_ppm),
+    ):
+        if initial < maintenance:
+            return MarketRefusal(market.market_id, Refusal.INITIAL_BELOW_MAINTENANCE, maintenance, initial)
+    elapsed = report.reference_timestamp - posted.reference_timestamp
+    for field in _fields(posted, market):
+        reason = _absolute(field)
+        if reason is None and posted.reference_timestamp:
+            reason = _movement(field, elapsed, report.exceeds_step)
+        if reason is not None:
+            return MarketRefusal(market.market_id, reason, field.in_force, field.offered)
+    return None
+
+
+def limit_to_step(report: MarginReport, state: OracleState) -> MarginReport:
+    """Return the report with each tuple brought to the largest step toward its target that the quorum may take.
+
+    The result never exceeds the step, so it asks for the ordinary quorum only, and each tuple of a known and posted
+    market passes every movement bound; the target stays in the signed details. A function of its arguments alone, so
+    that all keepers arrive at the same integers. Absolute limits are left to refuse: a value at a limit would be
+    a false one.
+
+    Notes
+    -----
+    Every field is moved into [in force - largest fall, in force + largest rise]. Where that puts initial below
+    maintenance, initial rises as far as it may and maintenance gives way for the rest; both remain inside their
+    ranges since in force initial >= maintenance.
+    """
+    posted = {market.market_id: market for market in state.markets}
+    limited = (_limited(posted.get(market.market_id), report, market, rises=True) for market in report.markets)
+    return replace(report, exceeds_step=False, markets=tuple(limited))
+
+
+def limit_falls(report: MarginReport, state: OracleState) -> MarginReport:
+    """Return the report with falls no faster than the contract's rate; rises stay as they are.
+
+    A ratio that may not fall as far as its target is posted higher than needed, which is the safe side.
+    """
+    posted = {market.market_id: market for market in state.markets}
+    limited = (_limited(posted.get(market.market_id), report, market, rises=False) for market in report.markets)
+    return replace(report, markets=tuple(limited))
+
+
+def _limited(posted: PostedMarket | None, report: MarginReport, market: MarketMargin, rises: bool) -> MarketMargin:
+    if posted is None or posted.reference_timestamp == 0:
+        return market
+    elapsed = report.reference_timestamp - posted.reference_timestamp
+    lowest, highest = [], []
+    for field in _fields(posted, market):
+        lowest.append(field.in_force - _largest_fall(field, elapsed))
+        highest.append(field.in_force + _largest_rise(field, elapsed) if rises else UINT32_MAX)
+    values = [min(max(value, low), high) for value, low, high in zip(market.values(), lowest, highest, strict=True)]
+    for initial, maintenance in ((0, 2), (1, 3)):
+        values[initial] = max(values[initial], min(values[maintenance], highest[initial]))
+        values[maintenance] = min(values[maintenance], values[initial])
+    return MarketMargin(market.market_id, *values)
+
+
+def _fields(posted: PostedMarket, market: MarketMargin) -> Iterator[_Field]:
+    groups = (
+        (posted.initial, Refusal.INITIAL_STEP_UP),
+        (posted.initial, Refusal.INITIAL_STEP_UP),
+        (posted.maintenance, Refusal.MAINTENANCE_RATE_UP),
+        (posted.maintenance, Refusal.MAINTENANCE_RATE_UP),
+        (posted.slope, Refusal.SLOPE_STEP_UP),
+        (posted.slope, Refusal.SLOPE_STEP_UP),
+    )
+    for in_force, offered, (bounds, step_up) in zip(posted.margin.values(), market.values(), groups, strict=True):
+        yield _Field(in_force, offered, bounds, step_up)
+
+
+def _absolute(field: _Field) -> Refusal | None:
+    if field.offered < field.bounds.minimum:
+        return Refusal.BELOW_MINIMUM
+    if field.offered > field.bounds.maximum:
+        return Refusal.ABOVE_MAXIMUM
+    return None
+
+
+def _movement(field: _Field, elapsed_seconds: int, exceeds_step: bool) -> Refusal | None:
+    if field.offered - field.in_force > _largest_rise(field, elapsed_seconds) and not exceeds_step:
+        return field.step_up
+    if field.in_force - field.offered > _largest_fall(field, elapsed_seconds):
+        return Refusal.RATE_DOWN
+    return None
+
+
+def _largest_rise(field: _Field, elapsed_seconds: int) -> int:
+    if field.step_up is Refusal.MAINTENANCE_RATE_UP:
+        return field.bounds.rise_hourly * elapsed_seconds // SECONDS_PER_HOUR
+    return max(field.in_force * field.bounds.step_relative_ppm // PPM, field.bounds.step_minimum)
+
+
+def _largest_fall(field: _Field, elapsed_seconds: int) -> int:
+    return min(field.bounds.fall_hourly * elapsed_seconds // SECONDS_PER_HOUR, field.in_force)
