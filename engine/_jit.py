@@ -1,0 +1,137 @@
+"""The one place that compiles: options with their reasons, and the few instructions Numba has no name for.
+
+Options, the same for every kernel:
+
+- ``fastmath=False``: reassociation makes the bits depend on the vector width, and it optimises away the rounding by a
+  magic number on which `special.exp_scalar` rests (measured elsewhere: wrong by 41 % on a plain SSE2 target).
+- ``error_model="numpy"``: division by zero gives an infinity; the Python model's test would stop vectorising.
+- ``nogil=True``: threads split rows over kernels (`kernels.parallel`); nothing here is compiled with ``parallel=True``.
+- ``cache=True``, in a folder named after the text of all kernels: Numba keys its cache on a function's own file only,
+  so a change in `special` would leave a stale `revalue` behind, and two keepers would disagree.
+
+A scalar helper is `inlined` into the loop that calls it, which is what lets the loop vectorise across scenarios.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+import numba
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+_PACKAGE = Path(__file__).resolve().parent
+
+
+def _fingerprint() -> str:
+    """Return a short hash of the text of this file and of every kernel."""
+    digest = hashlib.sha256()
+    for path in [Path(__file__).resolve(), *sorted((_PACKAGE / "kernels").glob("*.py"))]:
+        digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()[:16]
+
+
+def _cache_folder() -> Path | None:
+    """Return where compiled kernels are kept, or None where nothing can be written (then each start compiles)."""
+    base = Path(numba.config.CACHE_DIR) if numba.config.CACHE_DIR else _PACKAGE / "__pycache__"
+    try:
+        base.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return None
+    return base / f"kernels-{_fingerprint()}" if os.access(base, os.W_OK) else None
+
+
+_CACHE_FOLDER = _cache_folder()
+
+
+@contextmanager
+def _own_cache() -> Iterator[None]:
+    """Point Numba at our folder while a kernel is declared, so that other users of Numba keep their own."""
+    before = numba.config.CACHE_DIR
+    numba.config.CACHE_DIR = str(_CACHE_FOLDER or "")
+    try:
+        yield
+    finally:
+        numba.config.CACHE_DIR = before
+
+
+def kernel(function: Function) -> Function:
+    """Compile an array kernel at its first call, or load it from the cache."""
+    with _own_cache():
+        compiled = numba.njit(nogil=True, cache=_CACHE_FOLDER is not None, fastmath=False, error_model="numpy")(function)
+    return cast(Function, compiled)
+
+
+def inlined(function: Function) -> Function:
+    """Compile a helper that is always inlined into the kernel that calls it."""
+    return cast(Function, numba.njit(nogil=True, fastmath=False, error_model="numpy", forceinline=True)(function))
+
+
+@intrinsic
+def fma(typing_context: Any, x: Any, y: Any, z: Any) -> Any:
+    """``fma(x, y, z)``: x y + z rounded once, as IEEE 754 defines it; an instruction, or libm's exact routine."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.fma(*arguments)
+
+    return types.float64(types.float64, types.float64, types.float64), generate
+
+
+@intrinsic
+def float_bits(typing_context: Any, x: Any) -> Any:
+    """``float_bits(x)``: the 64 bits of a float as a signed integer."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.bitcast(arguments[0], ir.IntType(64))
+
+    return types.int64(types.float64), generate
+
+
+@intrinsic
+def bits_float(typing_context: Any, x: Any) -> Any:
+    """``bits_float(n)``: the float whose 64 bits are those of the integer."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.bitcast(arguments[0], ir.DoubleType())
+
+    return types.float64(types.int64), generate
+
+
+@intrinsic
+def mask64_lt(typing_context: Any, values: Any, start: Any, bound: Any) -> Any:
+    """``mask64_lt(values, start, bound)``: bit j says whether ``values[start + j] < bound``, j = 0 ... 63; NaN never is.
+
+    `values` is a contiguous float64 vector with at least 64 entries from `start` on; nothing is checked.
+    """
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        array = context.make_array(signature.args[0])(context, builder, arguments[0])
+        vector = ir.VectorType(ir.DoubleType(), 64)
+        address = builder.bitcast(builder.gep(array.data, [arguments[1]]), vector.as_pointer())
+        loaded = builder.load(address)
+        loaded.align = 8
+        single = builder.insert_element(ir.Constant(vector, ir.Undefined), arguments[2], cgutils.int32_t(0))
+        lanes = ir.Constant(ir.VectorType(cgutils.int32_t, 64), [0] * 64)
+        spread = builder.shuffle_vector(single, ir.Constant(vector, ir.Undefined), lanes)
+        return builder.bitcast(builder.fcmp_ordered("<", loaded, spread), ir.IntType(64))
+
+    return types.int64(values, types.int64, types.float64), generate
+
+
+@intrinsic
+def trailing_zeros(typing_context: Any, mask: Any) -> Any:
+    """``trailing_zeros(mask)``: index of the lowest bit that is set; `mask` is not 0."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.cttz(arguments[0], ir.Constant(ir.IntType(1), 1))
+
+    return types.int64(types.int64), generate

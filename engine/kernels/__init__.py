@@ -1,0 +1,12 @@
+"""The arithmetic of the engine, compiled, with the same bits on every processor and for any number of threads.
+
+Only IEEE + - * / sqrt and an explicit fma; vectorised across scenarios, reduced over positions and tails one after
+the other in stored order. Kernels raise nothing; what cannot be a number is flagged. From the bottom up:
+
+- `special`: exp, log, normal distribution and its inverse
+- `black76`: European options on a forward
+- `profit`: the table of profits, instruments by scenarios, tiled for the cache
+- `revalue`: fills that table from moves of spot and volatility
+- `tail`: accounts by that table, and the tail of what comes out
+- `parallel`: threads over ranges of rows
+"""
