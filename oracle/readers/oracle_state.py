@@ -1,0 +1,87 @@
+"""Reader of MarginOracle: who may sign, what was posted last, and each market's figures and bounds, at one block."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from oracle.chain.client import ChainClient
+from oracle.chain.contract import Contract, load_artefact
+from oracle.errors import BadBook
+from oracle.readers.agreement import agreed_read
+from oracle.types import BlockStamp, Bounds, MarketMargin, OracleState, PostedMarket
+
+ORACLE_VERSION = "1"
+
+
+def read_oracle_state(
+    client: ChainClient, address: str, market_ids: Sequence[int], stamp: BlockStamp
+) -> OracleState:
+    """Return the oracle contract's state for the given markets.
+
+    Parameters
+    ----------
+    client : ChainClient
+    address : str
+        MarginOracle.
+    market_ids : sequence of int
+        The markets that the venue lists, ascending.
+    stamp : BlockStamp
+
+    Raises
+    ------
+    WrongContract
+        If another contract, or another version, is at the address.
+    BadBook
+        If the venue lists a market that the oracle does not know.
+    """
+    contract = Contract(client, address, load_artefact("MarginOracle").interface)
+    contract.require(stamp, ORACLE_VERSION)
+    return OracleState(
+        address=contract.address,
+        signer_set_epoch=agreed_read(contract, stamp, "signerSetEpoch"),
+        signer_set_hash=agreed_read(contract, stamp, "signerSetHash"),
+        last_sequence=agreed_read(contract, stamp, "lastSequence"),
+        last_reference_block=contract.call(stamp, "lastReferenceBlock"),
+        last_reference_timestamp=contract.call(stamp, "lastReferenceTimestamp"),
+        heartbeat_seconds=contract.call(stamp, "heartbeatSeconds"),
+        markets=tuple(_market(contract, market_id, stamp) for market_id in market_ids),
+    )
+
+
+def _market(contract: Contract, market_id: int, stamp: BlockStamp) -> PostedMarket:
+    config = contract.call(stamp, "marketConfig", market_id)
+    if not config.exists:
+        raise BadBook(
+            f"the venue lists market {market_id}, which the oracle {contract.address} does not know",
+            "its owner calls configureMarket",
+        )
+    current = contract.call(stamp, "marginUnsafe", market_id)
+    return PostedMarket(
+        market_id=market_id,
+        margin=MarketMargin(
+            market_id=market_id,
+            initial_long_ppm=current.initialLong,
+            initial_short_ppm=current.initialShort,
+            maintenance_long_ppm=current.maintenanceLong,
+            maintenance_short_ppm=current.maintenanceShort,
+            slope_long_ppm=current.slopeLong,
+            slope_short_ppm=current.slopeShort,
+        ),
+        reference_timestamp=current.referenceTimestamp,
+        fallback_initial_ppm=config.fallbackInitialPpm,
+        initial=_bounds(config.initial),
+        maintenance=_bounds(config.maintenance),
+        slope=_bounds(config.slope),
+    )
+
+
+def _bounds(bounds: Any) -> Bounds:
+    return Bounds(
+        minimum=bounds.minimum,
+        maximum=bounds.maximum,
+        step_relative_ppm=bounds.stepRelativePpm,
+        step_minimum=bounds.stepMinimum,
+        rise_hourly=bounds.riseHourly,
+        fall_hourly=bounds.fallHourly,
+    )
