@@ -33,9 +33,7 @@ from oracle.units import PPM, SECONDS_PER_HOUR, SECONDS_PER_YEAR
 _LISTING = "the venue's listing contradicts itself: check contracts.exchange"
 
 
-def read_snapshot(
-    client: ChainClient, settings: Settings, stamp: BlockStamp, calibration_last_hour: int
-) -> Snapshot:
+def read_snapshot(client: ChainClient, settings: Settings, stamp: BlockStamp, calibration_last_hour: int) -> Snapshot:
     """Read and check everything a cycle needs at one block.
 
     Parameters
@@ -254,7 +252,7 @@ def _require_unique(name: str, values: Sequence[str | int]) -> None:
 def _holder(book: AccountBook, instrument_id: int) -> str:
     position = int(np.flatnonzero(book.instrument_id == instrument_id)[0])
     account = int(np.searchsorted(book.indptr, position, side="right")) - 1
-    return "0x" + book.address[account].tobytes().hex()
+    return f"0x{book.address[account].tobytes().hex()}"
 
 
 def _digest(*columns: NDArray[Any]) -> str:

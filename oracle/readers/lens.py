@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from oracle.chain.client import ChainClient
 from oracle.chain.abi import Reasons
+from oracle.chain.client import ChainClient
 from oracle.chain.contract import load_artefact
 from oracle.chain.wire import StateOverride
 from oracle.errors import CallReverted
@@ -57,9 +57,7 @@ class Lens:
     def _call(self, stamp: BlockStamp, function: str, *arguments: Any) -> Any:
         data = self._interface.encode(function, *arguments)
         try:
-            answer = self._client.call(
-                stamp, self._address, data, gas=self._gas, state_override=self._override
-            )
+            answer = self._client.call(stamp, self._address, data, gas=self._gas, state_override=self._override)
         except CallReverted as error:
             raise self._reasons.named(error) from None
         return self._interface.decode(function, answer)

@@ -14,9 +14,7 @@ from oracle.types import BlockStamp, Bounds, MarketMargin, OracleState, PostedMa
 ORACLE_VERSION = "1"
 
 
-def read_oracle_state(
-    client: ChainClient, address: str, market_ids: Sequence[int], stamp: BlockStamp
-) -> OracleState:
+def read_oracle_state(client: ChainClient, address: str, market_ids: Sequence[int], stamp: BlockStamp) -> OracleState:
     """Return the oracle contract's state for the given markets.
 
     Parameters

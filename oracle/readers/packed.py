@@ -133,7 +133,7 @@ def decode_rounds(packed: bytes) -> PriceRounds:
 
 
 def _require_extended(name: str, low: NDArray[np.int64], extension: NDArray[np.int64]) -> None:
-    """Refuse a signed word whose value does not fit into its lowest 64 bits."""
-    wide = np.any(extension != (low >> 63)[:, np.newaxis], axis=1)
+    """Refuse a signed word whose value does not fit into its lowest 64 bits, or whose negation does not."""
+    wide = np.any(extension != (low >> 63)[:, np.newaxis], axis=1) | (low == np.iinfo(np.int64).min)
     if np.any(wide):
         raise BadBook(f"{name} {int(np.flatnonzero(wide)[0])} of the batch is beyond int64", _SOURCE)

@@ -115,9 +115,7 @@ def rounds_since(
     )
 
 
-def hourly_closes(
-    rounds: PriceRounds, first_hour: int, last_hour: int
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def hourly_closes(rounds: PriceRounds, first_hour: int, last_hour: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return the price at each full hour: the last round stamped at or before it.
 
     Parameters

@@ -13,7 +13,7 @@ from oracle.types import AccountBook
 
 pytestmark = pytest.mark.fast
 
-INT64 = st.integers(-(2**63), 2**63 - 1)
+INT64 = st.integers(-(2**63) + 1, 2**63 - 1)
 POSITIONS = st.lists(st.tuples(st.integers(0, 2**31 - 1), INT64), max_size=5)
 ACCOUNT = st.tuples(st.binary(min_size=20, max_size=20), st.integers(0, 2**64 - 1), INT64, POSITIONS)
 ACCOUNTS = st.lists(ACCOUNT, max_size=6, unique_by=lambda account: account[0])
@@ -102,7 +102,7 @@ def test_a_cut_or_longer_answer_is_refused(accounts: list[Account], by: int) -> 
             decode_accounts(packed[:-by], len(accounts))
 
 
-@pytest.mark.parametrize("beyond", [2**63, -(2**63) - 1, 2**64, -(2**120)])
+@pytest.mark.parametrize("beyond", [2**63, -(2**63), -(2**63) - 1, 2**64, -(2**120)])
 def test_a_number_beyond_int64_is_refused(beyond: int) -> None:
     address = bytes(range(20))
     with pytest.raises(BadBook, match="position size 0 of the batch is beyond int64"):
