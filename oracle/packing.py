@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
+from typing import Any
 
 from eth_utils.address import to_canonical_address, to_checksum_address
+from eth_utils.crypto import keccak
 
 from oracle.errors import BadData, Refused, SignerNotInSet
 from oracle.report import header_fields
@@ -52,6 +54,12 @@ def pack(report: MarginReport, signer_set: SignerSet, signatures: Sequence[Signa
     )
 
 
+def signer_set_hash(signer_set: SignerSet) -> bytes:
+    """Return what `IMarginOracle.signerSetHash` holds for this set: keccak of epoch, both thresholds and signers."""
+    numbers = struct.pack(">IBB", signer_set.epoch, signer_set.threshold, signer_set.step_threshold)
+    return keccak(numbers + b"".join(to_canonical_address(signer) for signer in signer_set.signers))
+
+
 def unpack(packed: bytes) -> tuple[MarginReport, SignerSet, tuple[Signature, ...]]:
     """Return what `pack` was given; every byte is accounted for.
 
@@ -79,9 +87,10 @@ def unpack(packed: bytes) -> tuple[MarginReport, SignerSet, tuple[Signature, ...
     at += 4 + len(raw_signatures)
     if at != len(packed):
         raise BadData(f"packed report of {len(packed)} bytes where {at} were expected")
+    values: list[Any] = [*header[:-3], bool(exceeds_step), markets]
     given_by = (signer for index, signer in enumerate(signers) if bitmap >> index & 1)
     return (
-        MarginReport(*header[:-3], exceeds_step=bool(exceeds_step), markets=markets),
+        MarginReport(*values),
         SignerSet(header[0], threshold, step_threshold, signers),
         tuple(
             Signature(signer, raw[:32], raw[32:])
