@@ -1,0 +1,151 @@
+"""calibrate: histories in, artefact out; each step is a module of this folder."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.configuration import CalibrationSettings
+from engine.dynamics.bootstrap import SAMPLING_SHARE, bootstrap_bounds
+from engine.dynamics.calibration import MICRO, NO_MOVE, AssetState, Calibration, rounded
+from engine.dynamics.clock import ClockReturns, common_clock
+from engine.dynamics.fallback import fill_short_histories
+from engine.dynamics.history import PriceHistory, VolatilityHistory
+from engine.dynamics.liquidity import count_bars, stress_volume
+from engine.dynamics.variance import Memory, rule_of, run_filter, start_memory
+from engine.dynamics.volatility_moves import volatility_moves_micro
+from engine.errors import InvalidInput
+
+RECENT_HOURS = 31 * 24
+"""Hours of closes kept for the trend, which looks thirty days back."""
+
+
+def calibrate(
+    prices: Sequence[PriceHistory],
+    volatility: Sequence[VolatilityHistory] = (),
+    settings: CalibrationSettings | None = None,
+) -> Calibration:
+    """Turn histories into the artefact that keepers agree on.
+
+    Parameters
+    ----------
+    prices : sequence of PriceHistory
+        One an asset. All end within a week of each other; the artefact ends at the earliest last hour.
+    volatility : sequence of VolatilityHistory
+        Optional; where there is none, the filter's own variance ratio moves implied volatility.
+    settings : CalibrationSettings, optional
+
+    Returns
+    -------
+    Calibration
+
+    Raises
+    ------
+    InvalidInput
+        If a history is too short, constant, or cannot be put on the common clock; the message names the asset.
+
+    Notes
+    -----
+    NumPy and SciPy may differ in the last digits between machines: numbers are rounded to twelve digits, and what
+    counts is the artefact's hash, which keepers compare before they use it.
+    """
+    settings = settings or CalibrationSettings()
+    if settings.bound_confidence + SAMPLING_SHARE >= 1.0:
+        raise InvalidInput(f"bound_confidence {settings.bound_confidence} leaves no room for the sampling share")
+    symbols = tuple(history.symbol for history in prices)
+    returns = common_clock(prices)
+    own_share = returns.log_return.shape[1] - returns.first_return
+    log_return = fill_short_histories(returns, symbols, settings)
+    hours = log_return.shape[1]
+    long_run = _long_run_variances(log_return, own_share, symbols, settings)
+    residual, memories = _residuals(returns, log_return, long_run, settings)
+    moves = volatility_moves_micro(returns.hour[-hours - 1 :], symbols, volatility)
+    states = tuple(
+        _asset(prices[row], memories[row], returns, int(hours - min(hours, own_share[row])), moves[row], settings)
+        for row in range(len(symbols))
+    )
+    return Calibration(
+        settings=settings,
+        symbols=symbols,
+        assets=states,
+        bounds=bootstrap_bounds(symbols, log_return, moves, memories, settings),
+        kappa=1.0,
+        clock_hour=_frozen(returns.hour[-hours:]),
+        residual_micro=_frozen(residual),
+        volatility_move_micro=_frozen(moves),
+        recent_close_e8=_frozen(returns.close_e8[:, -RECENT_HOURS:]),
+    )
+
+
+def _long_run_variances(
+    log_return: NDArray[np.float64], own: NDArray[np.int64], symbols: tuple[str, ...], settings: CalibrationSettings
+) -> list[float]:
+    """Mean square over the library; for a short history not below that of its own hours."""
+    variances = []
+    for row, symbol in enumerate(symbols):
+        own_square = log_return[row, -min(int(own[row]), log_return.shape[1]) :] ** 2
+        if not np.any(own_square > 0.0):
+            raise InvalidInput(f"history of {symbol} is constant: it has no variance to calibrate")
+        variance = float(np.mean(log_return[row] ** 2))
+        if own[row] < settings.minimum_history_hours:
+            variance = max(variance, float(np.mean(own_square)))
+        variances.append(rounded(variance))
+    return variances
+
+
+def _residuals(
+    returns: ClockReturns, log_return: NDArray[np.float64], long_run: list[float], settings: CalibrationSettings
+) -> tuple[NDArray[np.int64], tuple[Memory, ...]]:
+    """Standardise the library by the filter, which warms up on whatever lies before it."""
+    rule = rule_of(settings)
+    hours = log_return.shape[1]
+    table = np.empty(log_return.shape, dtype=np.int64)
+    memories = []
+    for row, level in enumerate(long_run):
+        before = returns.log_return[row, int(returns.first_return[row]) : returns.log_return.shape[1] - hours]
+        _, warm = run_filter(before, rule, start_memory(level))
+        variance, memory = run_filter(log_return[row], rule, warm)
+        table[row] = np.rint(log_return[row] / np.sqrt(variance) * MICRO).astype(np.int64)
+        memories.append(Memory(*(rounded(value) for value in memory)))
+    if np.max(np.abs(table)) >= -NO_MOVE:
+        raise InvalidInput("a return is more than 2,147 deviations of its own filter: a bad bar, or a dead asset")
+    return table, tuple(memories)
+
+
+def _asset(
+    history: PriceHistory,
+    memory: Memory,
+    returns: ClockReturns,
+    filled_hours: int,
+    moves: NDArray[np.int64],
+    settings: CalibrationSettings,
+) -> AssetState:
+    counts = count_bars(history, settings.suspicious_deviations)
+    on_clock = np.isin(history.hour, returns.hour, assume_unique=True)
+    own_hours = int(np.count_nonzero(on_clock)) - 1
+    return AssetState(
+        symbol=history.symbol,
+        long_run_variance=memory.long_run,
+        slow_variance=memory.slow,
+        fast_variance=memory.fast,
+        largest_variance=memory.largest,
+        stress_volume=rounded(stress_volume(history)),
+        first_hour=int(history.hour[0]),
+        bars=int(history.hour.size),
+        gap_count=counts.gap_count,
+        missing_hours=counts.missing_hours,
+        suspicious_bars=counts.suspicious_bars,
+        zero_volume_bars=counts.zero_volume_bars,
+        off_clock_bars=int(np.count_nonzero(~on_clock)),
+        filled_hours=filled_hours,
+        volatility_hours=int(np.count_nonzero(moves != NO_MOVE)),
+        fallback=own_hours < settings.minimum_history_hours,
+    )
+
+
+def _frozen(table: NDArray[np.int64]) -> NDArray[np.int64]:
+    copy = np.ascontiguousarray(table, dtype=np.int64).copy()
+    copy.flags.writeable = False
+    return copy

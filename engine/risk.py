@@ -1,0 +1,99 @@
+"""Measures of a loss distribution and their upper bounds, on plain arrays; the fused ones are in `engine.kernels.tail`."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import binom
+
+from engine.errors import InvalidInput
+
+
+def expected_shortfall(loss: NDArray[np.float64], level: float) -> float:
+    """Return the mean of the worst (1 - level) share of equally likely losses, the boundary counted in part.
+
+    Parameters
+    ----------
+    loss : float64 array, shape (n,)
+        Losses positive; finite.
+    level : float
+        For example 0.99.
+
+    Returns
+    -------
+    float
+
+    Notes
+    -----
+    C. Acerbi and D. Tasche (2002), On the coherence of expected shortfall, J. Banking & Finance 26, equation 12.
+    """
+    _check(loss, level)
+    mass = _mass(loss.size, level)
+    whole = int(mass)
+    descending = -np.sort(-loss)
+    part = (mass - whole) * descending[whole] if whole < loss.size else 0.0
+    return float((descending[:whole].sum() + part) / mass)
+
+
+def value_at_risk(loss: NDArray[np.float64], level: float) -> float:
+    """Return the largest x that at least the share (1 - level) of equally likely losses reach or exceed."""
+    _check(loss, level)
+    return float(-np.sort(-loss)[int(np.ceil(_mass(loss.size, level))) - 1])
+
+
+def value_at_risk_upper(loss: NDArray[np.float64], level: float, confidence: float) -> float:
+    """Return an upper bound of the VaR of n independent losses, free of any distribution.
+
+    Parameters
+    ----------
+    loss : float64 array, shape (n,)
+        Independent draws, unweighted; overlapping paths are not.
+    level, confidence : float
+
+    Returns
+    -------
+    float
+        The order statistic k = min{k : P(Bin(n, level) <= k - 1) >= confidence}.
+
+    Raises
+    ------
+    InvalidInput
+        If n is too small for any order statistic to give the confidence.
+    """
+    _check(loss, level)
+    # ppf is the smallest j with cdf(j) >= confidence, and k - 1 = j
+    order = int(binom.ppf(confidence, loss.size, level)) + 1
+    if order > loss.size:
+        raise InvalidInput(f"{loss.size} losses are too few for a bound of the {level} quantile at {confidence}")
+    return float(np.sort(loss)[order - 1])
+
+
+def pivotal_ratio(point: float, replicates: NDArray[np.float64], confidence: float) -> tuple[float, float]:
+    """Return the factor that makes an estimate an upper bound, and the bootstrap quantile that it rests on.
+
+    ratio = point / q(1 - confidence) of the replicates, at least 1: the bootstrap's error is turned round, since the
+    ES of few data is biased low and percentile intervals under-cover.
+
+    Raises
+    ------
+    InvalidInput
+        If the point or the quantile is not positive: the ratio would mean nothing.
+    """
+    ascending = np.sort(replicates)
+    quantile = float(ascending[int((1.0 - confidence) * ascending.size)])
+    if not (point > 0.0 and quantile > 0.0):
+        raise InvalidInput(f"no bound: expected shortfall {point}, bootstrap quantile {quantile} must both be positive")
+    return max(point / quantile, 1.0), quantile
+
+
+def _mass(count: int, level: float) -> float:
+    mass = (1.0 - level) * count
+    # 1 - 0.99 is not 0.01: a mass that misses a whole number by rounding is that number
+    return float(round(mass)) if abs(mass - round(mass)) <= 1e-9 * mass else mass
+
+
+def _check(loss: NDArray[np.float64], level: float) -> None:
+    if loss.size == 0 or not np.all(np.isfinite(loss)):
+        raise InvalidInput(f"expected finite losses, got {loss.size} of which {np.count_nonzero(~np.isfinite(loss))} are not")
+    if not 0.0 < level < 1.0:
+        raise InvalidInput(f"level {level} must lie between 0 and 1")
