@@ -28,10 +28,6 @@ class Refusal(IntEnum):
     RATE_DOWN = 7
 
 
-RISES_BEYOND_STEP = frozenset({Refusal.INITIAL_STEP_UP, Refusal.MAINTENANCE_RATE_UP, Refusal.SLOPE_STEP_UP})
-"""What the higher quorum lifts; nothing lifts the others."""
-
-
 @dataclass(frozen=True, slots=True)
 class MarketRefusal:
     """The refusal of one market, with the two values that the contract's event names."""
@@ -79,17 +75,18 @@ def refusal(posted: PostedMarket | None, report: MarginReport, market: MarketMar
     """
     if posted is None:
         return MarketRefusal(market.market_id, Refusal.UNKNOWN_MARKET, 0, 0)
-    for initial, maintenance in (
-        (market.initial_long_ppm, market.maintenance_long_ppm),
-        (market.initial_short_ppm, market.maintenance_short_ppm),
+    for initial, maintenance, in_force in (
+        (market.initial_long_ppm, market.maintenance_long_ppm, posted.margin.initial_long_ppm),
+        (market.initial_short_ppm, market.maintenance_short_ppm, posted.margin.initial_short_ppm),
     ):
         if initial < maintenance:
-            return MarketRefusal(market.market_id, Refusal.INITIAL_BELOW_MAINTENANCE, maintenance, initial)
+            return MarketRefusal(market.market_id, Refusal.INITIAL_BELOW_MAINTENANCE, in_force, initial)
     elapsed = report.reference_timestamp - posted.reference_timestamp
+    moves_are_limited = posted.reference_timestamp != 0 and not report.exceeds_step
     for field in _fields(posted, market):
         reason = _absolute(field)
-        if reason is None and posted.reference_timestamp:
-            reason = _movement(field, elapsed, report.exceeds_step)
+        if reason is None and moves_are_limited:
+            reason = _movement(field, elapsed)
         if reason is not None:
             return MarketRefusal(market.market_id, reason, field.in_force, field.offered)
     return None
@@ -98,10 +95,9 @@ def refusal(posted: PostedMarket | None, report: MarginReport, market: MarketMar
 def limit_to_step(report: MarginReport, state: OracleState) -> MarginReport:
     """Return the report with each tuple brought to the largest step toward its target that the quorum may take.
 
-    The result never exceeds the step, so it asks for the ordinary quorum only, and each tuple of a known and posted
-    market passes every movement bound; the target stays in the signed details. A function of its arguments alone, so
-    that all keepers arrive at the same integers. Absolute limits are left to refuse: a value at a limit would be
-    a false one.
+    The result asks for the ordinary quorum only, and each tuple of a known and posted market passes every limit of
+    movement; the target stays in the signed details. A function of its arguments alone, so that all keepers arrive
+    at the same integers. Absolute limits are left to refuse: a value brought to a limit would be a false one.
 
     Notes
     -----
@@ -117,7 +113,8 @@ def limit_to_step(report: MarginReport, state: OracleState) -> MarginReport:
 def limit_falls(report: MarginReport, state: OracleState) -> MarginReport:
     """Return the report with falls no faster than the contract's rate; rises stay as they are.
 
-    A ratio that may not fall as far as its target is posted higher than needed, which is the safe side.
+    A ratio that may not fall as far as its target is posted higher than needed, which is the safe side. The higher
+    quorum could lift this limit too; it is asked to let ratios rise, never to let them fall.
     """
     posted = {market.market_id: market for market in state.markets}
     limited = (_limited(posted.get(market.market_id), report, market, rises=False) for market in report.markets)
@@ -160,8 +157,8 @@ def _absolute(field: _Field) -> Refusal | None:
     return None
 
 
-def _movement(field: _Field, elapsed_seconds: int, exceeds_step: bool) -> Refusal | None:
-    if field.offered - field.in_force > _largest_rise(field, elapsed_seconds) and not exceeds_step:
+def _movement(field: _Field, elapsed_seconds: int) -> Refusal | None:
+    if field.offered - field.in_force > _largest_rise(field, elapsed_seconds):
         return field.step_up
     if field.in_force - field.offered > _largest_fall(field, elapsed_seconds):
         return Refusal.RATE_DOWN

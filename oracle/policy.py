@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from oracle.bounds import RISES_BEYOND_STEP, limit_falls, refusals
+from oracle.bounds import limit_falls, refusals
 from oracle.config import PolicySettings
 from oracle.types import Decision, Hold, MarginReport, MarketMargin, OracleState, PostedMarket, Update
 from oracle.units import PPM
@@ -39,8 +39,9 @@ def decide(state: OracleState, target: MarginReport, settings: PolicySettings) -
     transaction in every cycle.
     """
     report = limit_falls(target, state)
-    if any(refused.reason in RISES_BEYOND_STEP for refused in refusals(state, report)):
-        report = replace(report, exceeds_step=True)
+    lifted = replace(report, exceeds_step=True)
+    if len(refusals(state, lifted)) < len(refusals(state, report)):
+        report = lifted
     if state.last_sequence == 0:
         return Update(report, "first report of this contract")
     if report.reference_block <= state.last_reference_block:
