@@ -61,15 +61,20 @@ def check_feed(feed: Contract, underlying: Underlying, stamp: BlockStamp) -> Non
     Raises
     ------
     BadPrice
-        If not; names both.
+        If not, or if the feed reverts; names what it said.
     """
-    decimals = agreed_read(feed, stamp, "decimals")
+    try:
+        decimals = agreed_read(feed, stamp, "decimals")
+        latest = agreed_read(feed, stamp, "latestRoundData")
+    except CallReverted as error:
+        raise BadPrice(
+            f"{underlying.symbol} feed {feed.address} does not answer: {error.message}", "push a first round"
+        ) from None
     if decimals != FEED_DECIMALS:
         raise BadPrice(
             f"{underlying.symbol} feed {feed.address} has {decimals} decimals, {FEED_DECIMALS} expected",
             "list a feed of the right scale; nothing is rescaled by guess",
         )
-    latest = agreed_read(feed, stamp, "latestRoundData")
     own = (latest[0], latest[1], latest[3])
     seen = (underlying.round_id, underlying.price_e8, underlying.price_timestamp)
     if own != seen:

@@ -6,12 +6,12 @@ chain alone.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from oracle.errors import BadHistory, BadPrice
+from oracle.errors import BadHistory, BadPrice, CallTooLarge
 from oracle.readers.batches import in_batches
 from oracle.types import PriceRounds, Underlying
 from oracle.units import SECONDS_PER_HOUR
@@ -94,20 +94,24 @@ def rounds_since(
     """
     phase, last_round = divmod(underlying.round_id, _FIRST_ROUND_OF_NEXT_PHASE)
     parts: list[PriceRounds] = []
-    walk = in_batches(last_round, lambda start, count: read(underlying.round_id - start, count), rounds_per_call)
-    for _, count, part in walk:
+
+    def one_call(start: int, count: int) -> PriceRounds:
+        part = read(underlying.round_id - start, count)
+        # A lens that runs out of gas inside the feed answers short, as it does at a missing round: ask for less.
+        if len(part.timestamp) < count and count > 1 and not np.any(part.timestamp <= since_timestamp):
+            raise CallTooLarge(f"{underlying.symbol} feed {underlying.feed}: {count} rounds asked for, fewer given")
+        return part
+
+    for _, _, part in in_batches(last_round, one_call, rounds_per_call):
         reached = np.flatnonzero(part.timestamp <= since_timestamp)
         if len(reached):
             keep = int(reached[0]) + 1
             parts.append(PriceRounds(part.timestamp[:keep], part.price_e8[:keep]))
-            return PriceRounds(
-                np.concatenate([part.timestamp for part in parts])[::-1].copy(),
-                np.concatenate([part.price_e8 for part in parts])[::-1].copy(),
-            )
-        parts.append(part)
-        if len(part.timestamp) < count:
+            return _oldest_first(parts)
+        if len(part.timestamp) == 0:
             break
-    oldest = next((int(part.timestamp[-1]) for part in reversed(parts) if len(part.timestamp)), "no time at all")
+        parts.append(part)
+    oldest = parts[-1].timestamp[-1] if parts else "no time at all"
     raise BadHistory(
         f"{underlying.symbol} feed {underlying.feed} reaches back to {oldest} in its phase {phase}, "
         f"{since_timestamp} is needed",
@@ -142,6 +146,13 @@ def hourly_closes(rounds: PriceRounds, first_hour: int, last_hour: int) -> tuple
     if len(index) and index[0] < 0:
         raise BadHistory(f"no price round at or before hour {first_hour}", "read the rounds from an earlier time")
     return hour, rounds.price_e8[index]
+
+
+def _oldest_first(parts: Sequence[PriceRounds]) -> PriceRounds:
+    return PriceRounds(
+        timestamp=np.concatenate([part.timestamp for part in parts])[::-1].copy(),
+        price_e8=np.concatenate([part.price_e8 for part in parts])[::-1].copy(),
+    )
 
 
 def _refuse(bad: NDArray[np.bool_], symbol: str, rounds: PriceRounds, why: str) -> None:

@@ -139,10 +139,22 @@ def test_a_missing_round_ends_the_walk() -> None:
 
     def read(last_round_id: int, count: int) -> PriceRounds:
         found = feed.read(last_round_id, count)
-        return PriceRounds(found.timestamp[: count - 1], found.price_e8[: count - 1])
+        kept = found.timestamp > 3_000
+        return PriceRounds(found.timestamp[kept], found.price_e8[kept])
 
-    with pytest.raises(BadHistory, match="reaches back to 9000"):
-        rounds_since(feed.underlying(), 1_500, read, 4)
+    with pytest.raises(BadHistory, match="reaches back to 4000"):
+        rounds_since(feed.underlying(), 1_500, read, 5)
+
+
+def test_an_answer_cut_short_by_gas_is_asked_for_again() -> None:
+    feed = Feed([(1_000 * n, 10**8 + n) for n in range(1, 40)])
+
+    def read(last_round_id: int, count: int) -> PriceRounds:
+        return feed.read(last_round_id, min(count, 3))
+
+    found = rounds_since(feed.underlying(), 2_000, read, 16)
+    assert found.timestamp.tolist() == [1_000 * n for n in range(2, 40)]
+    assert found.price_e8.tolist() == [10**8 + n for n in range(2, 40)]
 
 
 def test_a_feed_without_rounds_is_refused() -> None:
