@@ -22,10 +22,12 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import numba
+import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
+from numpy.typing import ArrayLike, NDArray
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -74,6 +76,16 @@ def kernel(function: Function) -> Function:
 def inlined(function: Function) -> Function:
     """Compile a helper that is always inlined into the kernel that calls it."""
     return cast(Function, numba.njit(nogil=True, fastmath=False, error_model="numpy", forceinline=True)(function))
+
+
+def read_only(array: ArrayLike, dtype: Any) -> NDArray[Any]:
+    """Return a contiguous read-only view, or copy where needed, of the type a kernel expects.
+
+    Numba compiles anew for every mixture of writable and read-only arguments; this leaves one.
+    """
+    view = np.ascontiguousarray(array, dtype=dtype).view()
+    view.flags.writeable = False
+    return view
 
 
 @intrinsic

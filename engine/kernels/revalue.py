@@ -18,46 +18,64 @@ contracts) is turned into USD at the spot of the step:
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from engine._jit import inlined, kernel
-from engine.kernels.black76 import LOG_ZERO, undiscounted_scalar
+from engine._jit import read_only
+from engine.kernels.black76 import LOG_ZERO
 from engine.kernels.parallel import over_rows, split_rows
 from engine.kernels.profit import TILE, ProfitTable
-from engine.kernels.special import exp_array, exp_normal_scalar, log_array
+from engine.kernels.revalue_tile import ALIVE, SETTLED_NOW, revalue_tile
+from engine.kernels.special import exp_array, log_array
 
-SPOT, PERPETUAL, FUTURE, CALL, PUT = range(5)
 SECONDS_PER_HOUR = 3_600
 SECONDS_PER_YEAR = 365 * 24 * SECONDS_PER_HOUR
-NOT_SETTLED = -2
-"""Still alive at the step."""
-SETTLED_NOW = -1
-"""Expired at or before the reference time: settles at the spot of now."""
 
 
 class InstrumentColumns(Protocol):
     """What is read of the instruments; `engine.book.Instruments` is one."""
 
-    kind: NDArray[np.int8]
-    underlying: NDArray[np.int32]
-    slice: NDArray[np.int32]
-    strike: NDArray[np.float64]
-    multiplier: NDArray[np.float64]
-    inverse: NDArray[np.bool_]
+    @property
+    def kind(self) -> NDArray[np.int8]: ...
+
+    @property
+    def underlying(self) -> NDArray[np.int32]: ...
+
+    @property
+    def slice(self) -> NDArray[np.int32]: ...
+
+    @property
+    def strike(self) -> NDArray[np.float64]: ...
+
+    @property
+    def multiplier(self) -> NDArray[np.float64]: ...
+
+    @property
+    def inverse(self) -> NDArray[np.bool_]: ...
 
 
 class MarketColumns(Protocol):
     """What is read of the market; `engine.market.MarketState` is one."""
 
-    spot: NDArray[np.float64]
-    slice_underlying: NDArray[np.int32]
-    slice_seconds: NDArray[np.int64]
-    forward: NDArray[np.float64]
-    vol_nodes: NDArray[np.float64]
-    discount: NDArray[np.float64]
+    @property
+    def spot(self) -> NDArray[np.float64]: ...
+
+    @property
+    def slice_underlying(self) -> NDArray[np.int32]: ...
+
+    @property
+    def slice_seconds(self) -> NDArray[np.int64]: ...
+
+    @property
+    def forward(self) -> NDArray[np.float64]: ...
+
+    @property
+    def vol_nodes(self) -> NDArray[np.float64]: ...
+
+    @property
+    def discount(self) -> NDArray[np.float64]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,3 +119,130 @@ class FactorPaths:
     log_return: NDArray[np.float64]
     steps: NDArray[np.int64]
     level_shock: NDArray[np.float64]
+
+
+def revalue(
+    instruments: InstrumentColumns,
+    market: MarketColumns,
+    response: SurfaceResponse,
+    paths: FactorPaths,
+    threads: int = 1,
+) -> ProfitTable:
+    """Return the profit of one contract of every instrument, in every scenario, at every step.
+
+    Parameters
+    ----------
+    instruments : InstrumentColumns
+        Kinds as in `revalue_tile`; strikes at least 0; `slice` of a dated instrument belongs to its underlying.
+    market : MarketColumns
+        Positive spots, forwards and discounts; volatilities per root of a year of 365 days, at least 0. A slice with
+        0 seconds or fewer settles at the spot of now.
+    response : SurfaceResponse
+        Dynamics of each slice.
+    paths : FactorPaths
+        Any number of scenarios, at least 1.
+    threads : int
+        Tiles of scenarios are shared among them; does not change a bit of the result.
+
+    Returns
+    -------
+    ProfitTable
+        `largest` is NaN or infinite where a profit is; `value` is what a contract is worth now in USD: the mark of
+        spot, perpetual, future and option; 0 for an inverse perpetual or future, whose gains sit in its coin cash.
+    """
+    columns = _instrument_arrays(instruments)
+    underlyings, slices = len(market.spot), len(market.slice_seconds)
+    still = FactorPaths(
+        hours=np.zeros(1, dtype=np.int64),
+        log_return=np.zeros((underlyings, 1, 1)),
+        steps=np.zeros(1, dtype=np.int64),
+        level_shock=np.zeros((underlyings, 1, 1)),
+    )
+    surface = _surface_arrays(market, response)
+    nothing = np.zeros(len(instruments.kind))
+    now, _ = _fill(columns, surface, _schedule_arrays(market, still), still, nothing, slices, threads=1)
+    value = np.ascontiguousarray(now[0, 0, :, 0])
+    tiles, largest = _fill(columns, surface, _schedule_arrays(market, paths), paths, value, slices, threads)
+    return ProfitTable(tiles, paths.log_return.shape[2], largest, value)
+
+
+def _fill(
+    columns: tuple[NDArray[Any], ...],
+    surface: tuple[NDArray[Any], ...],
+    schedule: tuple[NDArray[Any], ...],
+    paths: FactorPaths,
+    base: NDArray[np.float64],
+    slices: int,
+    threads: int,
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Fill the tiles of a table with value less `base`; also the largest absolute entry of each instrument."""
+    scenarios = paths.log_return.shape[2]
+    count, instruments = -(-scenarios // TILE), len(base)
+    tiles = np.zeros((count, len(paths.steps), instruments, TILE))
+    largest = np.zeros((count, instruments))
+    log_return, level_shock = read_only(paths.log_return, np.float64), read_only(paths.level_shock, np.float64)
+    steps = read_only(paths.steps, np.int64)
+
+    def work(first: int, last: int) -> None:
+        for tile in range(first, last):
+            moves = (log_return, level_shock, steps, tile * TILE)
+            revalue_tile(*columns, *surface, *schedule, *moves, read_only(base, np.float64), tiles[tile], largest[tile])
+
+    over_rows(work, split_rows(count, 1), threads)
+    return tiles, largest.max(axis=0, initial=0.0)
+
+
+def _instrument_arrays(instruments: InstrumentColumns) -> tuple[NDArray[Any], ...]:
+    """Columns of the instruments as the kernel takes them, with the logarithm of the strikes."""
+    strike = np.asarray(instruments.strike, dtype=np.float64)
+    log_strike = np.maximum(log_array(strike), LOG_ZERO)
+    return (
+        read_only(instruments.kind, np.int8),
+        read_only(instruments.underlying, np.int32),
+        read_only(instruments.slice, np.int32),
+        read_only(strike, np.float64),
+        read_only(log_strike, np.float64),
+        read_only(instruments.multiplier, np.float64),
+        read_only(instruments.inverse, np.bool_),
+    )
+
+
+def _surface_arrays(market: MarketColumns, response: SurfaceResponse) -> tuple[NDArray[Any], ...]:
+    """Spot, and each slice's volatility at the money, its smile and how it responds."""
+    atm = np.asarray(market.vol_nodes)[:, 3]
+    safe = np.where(atm > 0.0, atm, 1.0)
+    # a slice without volatility has no smile either
+    nodes = np.where(atm[:, None] > 0.0, market.vol_nodes / safe[:, None], 1.0)
+    slope = np.diff(nodes, axis=1)
+    kinks = 0.5 * np.diff(slope, axis=1)
+    level = nodes[:, 3] - (2.0 * kinks[:, 0] + kinks[:, 1] + kinks[:, 3] + 2.0 * kinks[:, 4])
+    smile = np.column_stack([level, 0.5 * (slope[:, 0] + slope[:, 5]), kinks])
+    skew = np.where(atm > 0.0, response.skew / safe, 0.0)
+    return (
+        read_only(market.spot, np.float64),
+        read_only(log_array(market.spot), np.float64),
+        read_only(market.slice_underlying, np.int32),
+        read_only(market.forward, np.float64),
+        read_only(atm, np.float64),
+        read_only(smile, np.float64),
+        read_only(response.stickiness_up * skew, np.float64),
+        read_only(response.stickiness_down * skew, np.float64),
+        read_only(np.maximum(response.level_body, response.level_tail), np.float64),
+    )
+
+
+def _schedule_arrays(market: MarketColumns, paths: FactorPaths) -> tuple[NDArray[Any], ...]:
+    """What depends on slice and step only: settlement point, log carry, discount, and root of the time left."""
+    seconds = np.asarray(market.slice_seconds, dtype=np.int64)
+    point_seconds = np.asarray(paths.hours, dtype=np.int64) * SECONDS_PER_HOUR
+    left = np.maximum(seconds[:, None] - point_seconds[paths.steps][None, :], 0)
+    fraction = left / np.maximum(seconds, 1)[:, None]
+    log_carry = log_array(market.forward) - log_array(market.spot)[market.slice_underlying]
+    settled = np.where(left > 0, ALIVE, np.searchsorted(point_seconds, seconds, side="left")[:, None])
+    settled = np.where((seconds <= 0)[:, None], SETTLED_NOW, settled)
+    return (
+        read_only(settled, np.int64),
+        read_only(log_carry[:, None] * fraction, np.float64),
+        read_only(exp_array(log_array(market.discount)[:, None] * fraction), np.float64),
+        read_only(np.sqrt(left / SECONDS_PER_YEAR), np.float64),
+    )

@@ -2,12 +2,13 @@
 
 Tail of a loss, for a mass m = (1 - level) x total weight (Acerbi and Tasche 2002, J. Banking & Finance 26, eq. 12):
 
-    t   = the smallest profit x with  weight{profit <= x} >= m          VaR = -t
+    t   = the smallest profit x with  weight{profit <= x} >= m (1 - 1e-9)          VaR = -t
     ES  = -( sum over profit < t of weight x profit  +  (m - weight{profit < t}) t ) / m
 
-so the scenario on the boundary counts with the fraction of its weight that m still needs; ties do not matter. Weights
-are integers (each 1, or the given ones in units of 2^-60 of their total), so that their sums are exact in any order;
-the sum of profits runs in scenario order.
+so the scenario on the boundary counts with the fraction of its weight that m still needs; ties do not matter. The
+1e-9 is for masses that miss a whole number of scenarios by rounding (1 - 0.99 is not 0.01); it lowers t, the
+conservative side. Weights are integers (each 1, or the given ones in units of 2^-60 of their total), so that their
+sums are exact in any order; the sum of profits runs in scenario order. A scenario of weight 0 does not exist.
 
 Scenarios are vectors, positions and tails are sums one after the other. Of each account only the profits below a
 threshold are kept; when the buffer is full the threshold comes down by bisection to what the tail still needs.
@@ -21,12 +22,17 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from engine._jit import bits_float, float_bits, fma, inlined, kernel, mask64_lt, trailing_zeros
+from engine._jit import bits_float, float_bits, fma, inlined, kernel, mask64_lt, read_only, trailing_zeros
 from engine.kernels.parallel import over_rows, split_rows
 from engine.kernels.profit import TILE, ProfitTable
 
 BLOCK = 1024
 """Accounts that share one reading of a tile."""
+BLOCK_BYTES = 1 << 24
+"""Memory for the tails of a block; many tiny weights make its rows long, and the block then has fewer accounts."""
+MASS_SLACK = 1e-9
+LARGEST_FINITE = 1e280
+"""A bound of an account's profits above it counts as overflow: weighted sums must stay finite too."""
 WEIGHT_UNIT = float(1 << 60)
 
 
@@ -203,18 +209,17 @@ def _finish(value, weight, n, need, mass):
 
 @kernel
 def tail(
-    tiles, scenario_count, indptr, instrument, quantity, weight, mass, most, first_row, last_row, es_out, var_out, worst_out
+    tiles, indptr, instrument, quantity, weight, mass, need, most, first_row, last_row, es_out, var_out, worst_out
 ):
     """Tail of the accounts `first_row` to `last_row`; see the module for the rule.
 
     tiles f8[tiles, steps, I, TILE]; indptr i8[A + 1]; instrument i4[nnz]; quantity f8[nnz]; weight i8[tiles * TILE], 0 in
-    pads; mass f8, at most the sum of weights; most: the number of smallest weights that stay below the mass.
-    Memory: (2 most + 64 + 2 TILE) x 16 bytes for each row of the range.
+    pads; mass f8 and need i8 (the mass that defines t) at most the sum of weights; most: how many of the smallest
+    positive weights stay below `need`. Memory for each row of the range as `_Mass.block` reckons it.
     """
     rows = last_row - first_row
     enough = most + 1 + (most >> 3)
     full = 2 * most + 64 + TILE
-    need = np.int64(np.ceil(mass))
     kept_value = np.empty((rows, full + TILE))
     kept_weight = np.empty((rows, full + TILE), np.int64)
     kept = np.zeros(rows, np.int64)
@@ -227,8 +232,8 @@ def tail(
         for row in range(rows):
             start, stop = indptr[first_row + row], indptr[first_row + row + 1]
             _worst_over_steps(tile, instrument, quantity, start, stop, y, other)
-            for j in range(scenario_count - t * TILE, TILE):
-                y[j] = np.inf
+            for j in range(TILE):
+                y[j] = y[j] if weight[t * TILE + j] > 0 else np.inf
             n = _collect(y, weight, t * TILE, threshold[row], kept_value[row], kept_weight[row], kept[row])
             if n >= full:
                 x = _boundary(kept_value[row], kept_weight[row], n, need, enough)
@@ -245,15 +250,15 @@ def tail(
 
 
 @kernel
-def stress(tiles, scenario_count, indptr, instrument, quantity, weight, first_row, last_row, loss_out, scenario_out):
-    """Lowest weight x profit and the first scenario that gives it, for the accounts `first_row` to `last_row`."""
+def stress(tiles, indptr, instrument, quantity, weight, first_row, last_row, loss_out, scenario_out):
+    """Largest weight x loss and the first scenario that gives it, for the accounts `first_row` to `last_row`."""
     y = np.empty(TILE)
     other = np.empty(TILE)
     for row in range(first_row, last_row):
         loss_out[row] = -np.inf
         scenario_out[row] = 0
     for t in range(tiles.shape[0]):
-        count = min(TILE, scenario_count - t * TILE)
+        count = min(TILE, weight.size - t * TILE)
         for row in range(first_row, last_row):
             _worst_over_steps(tiles[t], instrument, quantity, indptr[row], indptr[row + 1], y, other)
             for j in range(count):
@@ -265,31 +270,40 @@ def stress(tiles, scenario_count, indptr, instrument, quantity, weight, first_ro
 
 @kernel
 def _bounded(largest, indptr, instrument, quantity, first_row, last_row, out):
-    """Whether the sum of the positions' largest absolute profits is finite, so that no profit can be NaN or overflow."""
+    """Whether the sum of the positions' largest absolute profits is bounded, so that no profit is NaN or overflows."""
     for row in range(first_row, last_row):
         total = 0.0
         for p in range(indptr[row], indptr[row + 1]):
             total += abs(quantity[p]) * largest[instrument[p]]
-        out[row] = np.isfinite(total)
+        out[row] = total < LARGEST_FINITE
 
 
-def _integer_weights(
-    weights: NDArray[np.float64] | None, scenario_count: int, padded: int, tail_probability: float
-) -> tuple[NDArray[np.int64], float, int]:
-    """Return weights as integers with pads of 0, the mass of the tail, and how many smallest ones stay below it."""
-    units = np.zeros(padded, dtype=np.int64)
-    if weights is None:
-        mass = tail_probability * scenario_count
-        # 1 - 0.99 is not 0.01: a mass that misses a whole number by rounding is that number
-        mass = float(round(mass)) if abs(mass - round(mass)) <= 1e-9 * mass else mass
-        units[:scenario_count] = 1
-        return units, mass, int(np.ceil(mass)) - 1
-    # a running sum, since numpy's own adds pairwise in an order of its choosing
-    total = float(np.cumsum(weights)[-1])
-    units[:scenario_count] = np.rint(weights * (WEIGHT_UNIT / total))
-    sorted_sums = np.cumsum(np.sort(units[:scenario_count]))
-    mass = min(tail_probability * float(sorted_sums[-1]), float(sorted_sums[-1]))
-    return units, mass, int(np.searchsorted(sorted_sums, mass, side="left"))
+@dataclass(frozen=True, slots=True)
+class _Mass:
+    """Weights as integers with pads of 0, the tail's mass, and what the kernel needs to know of both."""
+
+    units: NDArray[np.int64]
+    mass: float
+    need: int
+    most: int
+
+    @classmethod
+    def of(cls, weights: NDArray[np.float64] | None, scenario_count: int, padded: int, probability: float) -> _Mass:
+        units = np.zeros(padded, dtype=np.int64)
+        if weights is None:
+            units[:scenario_count] = 1
+        else:
+            # a running sum, since numpy's own adds pairwise in an order of its choosing
+            units[:scenario_count] = np.rint(weights * (WEIGHT_UNIT / np.cumsum(weights)[-1]))
+        sums = np.cumsum(np.sort(units[units > 0]))
+        mass = min(probability, 1.0) * float(sums[-1])
+        need = max(int(np.ceil(mass * (1.0 - MASS_SLACK))), 1)
+        return cls(units, mass, need, int(np.searchsorted(sums, need, side="left")))
+
+    def block(self) -> int:
+        """Return how many accounts to take at a time."""
+        row_bytes = 16 * (2 * self.most + 64 + 2 * TILE)
+        return max(1, min(BLOCK, BLOCK_BYTES // row_bytes))
 
 
 def expected_shortfall(
@@ -311,31 +325,31 @@ def expected_shortfall(
         Compressed rows: account a holds ``quantity[p]`` contracts of ``instrument[p]``, p from ``indptr[a]`` to before
         ``indptr[a + 1]``. An empty row gives 0.
     tail_probability : float
-        1 - level, in (0, 1]. ``tail_probability * scenarios`` within 1e-9 of a whole number is that number.
+        1 - level, in (0, 1].
     weights : float64 array, shape (scenarios,), optional
-        At least 0, finite, a positive sum, which need not be 1. Scenarios of weight 0 do not exist for the tail, yet count for
-        `worst` as far as they are met. None: all equal.
+        At least 0, finite, with a positive sum, which need not be 1. None: all equal.
     threads : int
         Does not change a bit of the result.
 
     Returns
     -------
     Tail
-        Losses positive; check `finite` before use: no kernel raises.
+        Losses positive. Check `finite` before use, no kernel raises: rows that are not have NaN.
     """
     accounts = len(indptr) - 1
-    padded = table.tiles.shape[0] * TILE
-    units, mass, most = _integer_weights(weights, table.scenario_count, padded, tail_probability)
+    target = _Mass.of(weights, table.scenario_count, table.tiles.shape[0] * TILE, tail_probability)
+    book = read_only(indptr, np.int64), read_only(instrument, np.int32), read_only(quantity, np.float64)
+    sources = read_only(table.tiles, np.float64), *book, read_only(target.units, np.int64)
     es, var, worst = np.empty(accounts), np.empty(accounts), np.empty(accounts)
     finite = np.empty(accounts, dtype=np.bool_)
 
     def work(first: int, last: int) -> None:
-        _bounded(table.largest, indptr, instrument, quantity, first, last, finite)
-        tail(
-            table.tiles, table.scenario_count, indptr, instrument, quantity, units, mass, most, first, last, es, var, worst
-        )
+        _bounded(read_only(table.largest, np.float64), *book, first, last, finite)
+        tail(*sources, target.mass, target.need, target.most, first, last, es, var, worst)
 
-    over_rows(work, split_rows(accounts, BLOCK, threads), threads)
+    over_rows(work, split_rows(accounts, target.block(), threads), threads)
+    for figure in (es, var, worst):
+        figure[~finite] = np.nan
     return Tail(es, var, worst, finite)
 
 
@@ -352,13 +366,15 @@ def worst_stress(
     Parameters as in `expected_shortfall`; `weights` multiply the profits (1 when None).
     """
     accounts = len(indptr) - 1
-    factors = np.ones(table.scenario_count) if weights is None else np.ascontiguousarray(weights, dtype=np.float64)
+    factors = read_only(np.ones(table.scenario_count) if weights is None else weights, np.float64)
+    book = read_only(indptr, np.int64), read_only(instrument, np.int32), read_only(quantity, np.float64)
     loss, scenario = np.empty(accounts), np.empty(accounts, dtype=np.int64)
     finite = np.empty(accounts, dtype=np.bool_)
 
     def work(first: int, last: int) -> None:
-        _bounded(table.largest, indptr, instrument, quantity, first, last, finite)
-        stress(table.tiles, table.scenario_count, indptr, instrument, quantity, factors, first, last, loss, scenario)
+        _bounded(read_only(table.largest, np.float64), *book, first, last, finite)
+        stress(read_only(table.tiles, np.float64), *book, factors, first, last, loss, scenario)
 
     over_rows(work, split_rows(accounts, BLOCK, threads), threads)
+    loss[~finite] = np.nan
     return Stress(loss, scenario, finite)
