@@ -77,8 +77,9 @@ interface IMarginOracle {
         uint40 referenceTimestamp;
     }
 
-    /// @notice Limits of one field group (initial, maintenance or slope) of one market.
-    /// @param minimum Smallest value ever accepted.
+    /// @notice Limits of one field group (initial, maintenance or slope) of one market. A limit that names its groups
+    /// must be 0 in any other.
+    /// @param minimum Smallest value ever accepted; above 0 for initial and maintenance, so that no lost figure passes.
     /// @param maximum Largest value ever accepted.
     /// @param stepRelativePpm Largest rise in one report, relative to the value in force (initial and slope).
     /// @param stepMinimum Rise always allowed in one report, in the field's unit (initial and slope).
@@ -93,7 +94,8 @@ interface IMarginOracle {
         uint32 fallHourly;
     }
 
-    /// @notice Configuration of a market. `fallbackInitial` is what opening costs at least while the oracle is stale.
+    /// @notice Configuration of a market. `fallbackInitialPpm` is what opening costs at least while the oracle is
+    /// stale; not below `initial.minimum`.
     struct MarketConfig {
         bool exists;
         uint32 fallbackInitialPpm;
@@ -124,6 +126,8 @@ interface IMarginOracle {
         uint32 accountCount
     );
     event MarginChanged(uint32 indexed marketId, uint64 indexed sequence, CurrentMargin margin);
+    /// @param inForce Value in force of the first field that failed (0 before the first post of a market).
+    /// @param offered Value offered for it.
     event MarketRefused(uint32 indexed marketId, uint64 indexed sequence, Refusal reason, uint256 inForce, uint256 offered);
     event SignerSetChanged(uint32 indexed epoch, uint8 threshold, uint8 stepThreshold, address[] signers);
     event MarketConfigured(uint32 indexed marketId, string name, MarketConfig config);
@@ -138,6 +142,7 @@ interface IMarginOracle {
     error InvalidSignature(uint256 signerIndex);
     error SequenceNotIncreasing(uint64 last, uint64 offered);
     error ReferenceBlockNotIncreasing(uint64 last, uint64 offered);
+    error ReferenceTimestampDecreasing(uint64 last, uint64 offered);
     error ReferenceInFuture(uint64 referenceTimestamp, uint256 blockTimestamp);
     error Expired(uint64 validUntil, uint256 blockTimestamp);
     error BlockHashUnavailable(uint64 referenceBlock);
@@ -195,7 +200,8 @@ interface IMarginOracle {
     // ------------------------------------------------------------------ reading accounts
 
     /// @notice Checks an account's leaf against the latest root while young, or, for an action that reduces risk,
-    /// against the root before it for five minutes after it was replaced. Reverts otherwise.
+    /// against the root before it for five minutes after it was replaced (or until it would itself have become
+    /// stale, where that is sooner). Reverts otherwise.
     function verifyAccount(AccountLeaf calldata leaf, bytes32[] calldata proof, bool reducesRisk) external view;
 
     /// @notice True when the latest accounts root is missing or older than the heartbeat.
@@ -208,6 +214,7 @@ interface IMarginOracle {
 
     function VERSION() external view returns (string memory);
     function heartbeatSeconds() external view returns (uint32);
+    /// @notice keccak256 of epoch (4 bytes), threshold (1), stepThreshold (1) and the signers (20 each), packed.
     function signerSetHash() external view returns (bytes32);
     function signerSetEpoch() external view returns (uint32);
     function lastSequence() external view returns (uint64);
