@@ -60,7 +60,8 @@ class Interface:
             elif entry["type"] == "event":
                 self._events[keccak(text=_signature(entry))] = entry
             elif entry["type"] == "error":
-                self.errors[selector(_signature(entry))] = (f"{name}.{entry['name']}", entry)
+                qualified = f"{name}.{entry['name']}" if name else entry["name"]
+                self.errors[selector(_signature(entry))] = (qualified, entry)
 
     def encode(self, function: str, *arguments: Any) -> bytes:
         """Return calldata. Structs are tuples; of overloaded functions give the whole signature."""
@@ -146,7 +147,7 @@ class Reasons:
             f"{field['name']}={_shown(_named(value, field))}"
             for field, value in zip(entry["inputs"], values, strict=True)
         )
-        return f"{name.lstrip('.')}({', '.join(shown)})"
+        return f"{name}({', '.join(shown)})"
 
     def named(self, error: CallReverted) -> CallReverted:
         """Return the same refusal with its reason in words."""

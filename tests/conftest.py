@@ -1,0 +1,73 @@
+"""The rules of the suite and the local chain that its tests share.
+
+Every test says how much it needs by a marker: `fast`, `chain` or `slow`; one without is an error. A fast test that
+opens a connection fails. A chain test finds the chain as the session's fixtures left it, whatever ran before.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from typing import NoReturn
+
+import pytest
+
+from oracle.chain.client import ChainClient, RequestLimits
+from oracle.chain.devnet import Devnet, revert_to_snapshot, take_snapshot
+from oracle.chain.transactor import SendingRules, Transactor
+
+MARKERS = ("fast", "chain", "slow")
+QUICK_RULES = SendingRules(poll_seconds=0.01, stuck_after_seconds=5.0, deadline_seconds=20.0)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Refuse a test that does not say what it needs."""
+    unmarked = [item.nodeid for item in items if not any(item.get_closest_marker(name) for name in MARKERS)]
+    if unmarked:
+        raise pytest.UsageError(f"tests without a marker ({', '.join(MARKERS)}): {', '.join(unmarked)}")
+
+
+@pytest.fixture(autouse=True)
+def _no_connections(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a fast test that opens a connection fail."""
+    if request.node.get_closest_marker("fast") is None:
+        return
+
+    def refuse(self: socket.socket, address: object) -> NoReturn:
+        raise AssertionError(f"a fast test may not connect, here to {address}")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    monkeypatch.setattr(socket.socket, "connect_ex", refuse)
+
+
+@pytest.fixture(scope="session")
+def anvil() -> Iterator[Devnet]:
+    """Return one chain for the whole session."""
+    with Devnet() as devnet:
+        yield devnet
+
+
+@pytest.fixture(scope="session")
+def session_client(anvil: Devnet) -> ChainClient:
+    """Return the client that session fixtures deploy with; tests take `client`."""
+    return anvil.client(limits=RequestLimits(timeout_seconds=30.0))
+
+
+@pytest.fixture(scope="session")
+def session_deployer(anvil: Devnet, session_client: ChainClient) -> Transactor:
+    """Return the sender that session fixtures deploy with; tests take `deployer`."""
+    return Transactor(session_client, anvil.accounts[0], QUICK_RULES)
+
+
+@pytest.fixture
+def client(session_client: ChainClient) -> Iterator[ChainClient]:
+    """Return a client; whatever the test does to the chain is undone after it."""
+    snapshot = take_snapshot(session_client)
+    yield session_client
+    revert_to_snapshot(session_client, snapshot)
+
+
+@pytest.fixture
+def deployer(client: ChainClient, session_deployer: Transactor) -> Transactor:
+    """Return the sender that owns what is deployed; undone as `client`."""
+    return session_deployer
