@@ -13,25 +13,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sqlalchemy import (
-    URL,
-    Boolean,
-    Column,
-    Connection,
-    Dialect,
-    Enum,
-    Integer,
-    LargeBinary,
-    MetaData,
-    Select,
-    String,
-    Table,
-    TypeDecorator,
-    create_engine,
-    event,
-    select,
-    text,
-)
+import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.exc import DatabaseError
 from sqlalchemy.types import TypeEngine
@@ -108,16 +90,16 @@ class CalibrationRow:
     path: str
 
 
-class Uint256(TypeDecorator[int]):
+class Uint256(sa.TypeDecorator[int]):
     """An exact unsigned integer of up to 256 bits as zero-padded text, so that it sorts as it counts.
 
     SQLite's own integers end at 63 bits and its numeric type rounds.
     """
 
-    impl = String(_UINT256_DIGITS)
+    impl = sa.String(_UINT256_DIGITS)
     cache_ok = True
 
-    def process_bind_param(self, value: int | None, dialect: Dialect) -> str | None:
+    def process_bind_param(self, value: int | None, dialect: sa.Dialect) -> str | None:
         """Return the text; ValueError beyond 256 bits."""
         if value is None:
             return None
@@ -125,28 +107,28 @@ class Uint256(TypeDecorator[int]):
             raise ValueError(f"{value} is not an unsigned integer of 256 bits")
         return str(value).zfill(_UINT256_DIGITS)
 
-    def process_result_value(self, value: str | None, dialect: Dialect) -> int | None:
+    def process_result_value(self, value: str | None, dialect: sa.Dialect) -> int | None:
         """Return the integer."""
         return None if value is None else int(value)
 
 
-_METADATA = MetaData()
+_METADATA = sa.MetaData()
 _COLUMN_TYPES: dict[str, TypeEngine[Any]] = {
     "int": Uint256(),
     "int | None": Uint256(),
-    "bytes": LargeBinary(),
-    "str": String(),
-    "bool": Boolean(),
-    "TransactionState": Enum(
+    "bytes": sa.LargeBinary(),
+    "str": sa.String(),
+    "bool": sa.Boolean(),
+    "TransactionState": sa.Enum(
         TransactionState, native_enum=False, values_callable=lambda states: [state.value for state in states]
     ),
 }
 
 
-def _table(name: str, row_type: type[Any], unique: str = "") -> Table:
+def _table(name: str, row_type: type[Any], unique: str = "") -> sa.Table:
     """Return the table that mirrors a row type, in the order in which rows are written."""
     columns = (
-        Column(
+        sa.Column(
             field.name,
             _COLUMN_TYPES[str(field.type)],
             nullable="None" in str(field.type),
@@ -154,7 +136,7 @@ def _table(name: str, row_type: type[Any], unique: str = "") -> Table:
         )
         for field in fields(row_type)
     )
-    return Table(name, _METADATA, Column("id", Integer, primary_key=True), *columns)
+    return sa.Table(name, _METADATA, sa.Column("id", sa.Integer, primary_key=True), *columns)
 
 
 _CYCLES = _table("cycles", CycleRow)
@@ -180,10 +162,10 @@ class Journal:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._engine = create_engine(
-            URL.create("sqlite", database=str(path)), connect_args={"timeout": _LOCK_WAIT_SECONDS}
+        self._engine = sa.create_engine(
+            sa.URL.create("sqlite", database=str(path)), connect_args={"timeout": _LOCK_WAIT_SECONDS}
         )
-        event.listen(self._engine, "connect", _set_up_connection)
+        sa.event.listen(self._engine, "connect", _set_up_connection)
         with self._writing() as connection:
             self._require_version(connection)
 
@@ -205,7 +187,7 @@ class Journal:
 
     def cycles(self, newest: int) -> tuple[CycleRow, ...]:
         """Return the newest so many cycles, the newest first."""
-        return self._rows(CycleRow, _CYCLES, select(_CYCLES).order_by(_CYCLES.c.id.desc()).limit(newest))
+        return self._rows(CycleRow, _CYCLES, sa.select(_CYCLES).order_by(_CYCLES.c.id.desc()).limit(newest))
 
     # ------------------------------------------------------------------ reports
 
@@ -215,14 +197,21 @@ class Journal:
 
     def reports(self, sequence: int) -> tuple[ReportRow, ...]:
         """Return the reports of a sequence number, the newest first; more than one where the first were not posted."""
-        query = select(_REPORTS).where(_REPORTS.c.sequence == sequence).order_by(_REPORTS.c.id.desc())
+        query = sa.select(_REPORTS).where(_REPORTS.c.sequence == sequence).order_by(_REPORTS.c.id.desc())
         return self._rows(ReportRow, _REPORTS, query)
 
     # ------------------------------------------------------------------ transactions
 
     def record_transaction(self, row: TransactionRow) -> None:
-        """Record a transaction before it is sent."""
-        self._insert(_TRANSACTIONS, row)
+        """Record a transaction before it is sent; the same bytes a second time are open again."""
+        statement = insert(_TRANSACTIONS).values(asdict(row))
+        with self._writing() as connection:
+            connection.execute(
+                statement.on_conflict_do_update(
+                    index_elements=[_TRANSACTIONS.c.transaction_hash],
+                    set_={"state": statement.excluded.state, "note": statement.excluded.note},
+                )
+            )
 
     def change_transaction(
         self,
@@ -245,7 +234,7 @@ class Journal:
 
     def transactions(self, states: Sequence[TransactionState] = tuple(TransactionState)) -> tuple[TransactionRow, ...]:
         """Return the transactions in the given states, in the order in which they were intended."""
-        query = select(_TRANSACTIONS).where(_TRANSACTIONS.c.state.in_(states)).order_by(_TRANSACTIONS.c.id)
+        query = sa.select(_TRANSACTIONS).where(_TRANSACTIONS.c.state.in_(states)).order_by(_TRANSACTIONS.c.id)
         return self._rows(TransactionRow, _TRANSACTIONS, query)
 
     # ------------------------------------------------------------------ calibrations
@@ -256,21 +245,21 @@ class Journal:
 
     def calibrations(self) -> tuple[CalibrationRow, ...]:
         """Return the artefacts in the order of their first use."""
-        return self._rows(CalibrationRow, _CALIBRATIONS, select(_CALIBRATIONS).order_by(_CALIBRATIONS.c.id))
+        return self._rows(CalibrationRow, _CALIBRATIONS, sa.select(_CALIBRATIONS).order_by(_CALIBRATIONS.c.id))
 
     # ------------------------------------------------------------------ inside
 
-    def _insert(self, table: Table, row: Any) -> None:
+    def _insert(self, table: sa.Table, row: Any) -> None:
         with self._writing() as connection:
             connection.execute(insert(table).values(asdict(row)).on_conflict_do_nothing())
 
-    def _rows(self, row_type: type[Row], table: Table, query: Select[Any]) -> tuple[Row, ...]:
+    def _rows(self, row_type: type[Row], table: sa.Table, query: sa.Select[Any]) -> tuple[Row, ...]:
         columns = [table.c[field.name] for field in fields(row_type)]  # type: ignore[arg-type]
         with self._reporting_failures(), self._engine.connect() as connection:
             return tuple(row_type(*row) for row in connection.execute(query.with_only_columns(*columns)))
 
     @contextmanager
-    def _writing(self) -> Iterator[Connection]:
+    def _writing(self) -> Iterator[sa.Connection]:
         with self._reporting_failures(), self._engine.begin() as connection:
             yield connection
 
@@ -284,11 +273,11 @@ class Journal:
                 "check disk space, permissions and that no other process holds the file; nothing was sent",
             ) from None
 
-    def _require_version(self, connection: Connection) -> None:
-        found = connection.execute(text("PRAGMA user_version")).scalar_one()
+    def _require_version(self, connection: sa.Connection) -> None:
+        found = connection.execute(sa.text("PRAGMA user_version")).scalar_one()
         if found == 0:
             _METADATA.create_all(connection)
-            connection.execute(text(f"PRAGMA user_version = {SCHEMA_VERSION}"))
+            connection.execute(sa.text(f"PRAGMA user_version = {SCHEMA_VERSION}"))
         elif found != SCHEMA_VERSION:
             raise StorageFailure(
                 f"journal {self._path} has schema {found}, this version writes {SCHEMA_VERSION}",

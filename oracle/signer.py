@@ -96,11 +96,18 @@ class KeystoreSigner:
         """
         check_limits(report, self._limits)
         message = digest(report, self._domain)
-        signature = self._key.sign_msg_hash(message)
-        compact = _compact(self._address, signature)
-        if recovered_address(message, compact) != self._address:
+        given = compact(self._address, self._key.sign_msg_hash(message))
+        if recovered_address(message, given) != self._address:
             raise BadData(f"a signature by {self._address} recovers to somebody else", "check the keystore")
-        return compact
+        return given
+
+
+def compact(address: str, signature: RecoverableSignature) -> Signature:
+    """Return the compact form of a signature (ERC-2098), s in the lower half as the contract asks."""
+    parity, s = signature.v, signature.s
+    if s > SECPK1_N // 2:
+        parity, s = 1 - parity, SECPK1_N - s
+    return Signature(address, signature.r.to_bytes(32, "big"), (parity << 255 | s).to_bytes(32, "big"))
 
 
 def recovered_address(message: bytes, signature: Signature) -> str:
@@ -215,11 +222,3 @@ def create_keystore(path: Path, password: SecretStr, iterations: int | None = No
         path.unlink(missing_ok=True)
         raise StorageFailure(f"cannot write {path}: {error.strerror}", "check disk space") from None
     return str(account.address)
-
-
-def _compact(address: str, signature: RecoverableSignature) -> Signature:
-    """Return the ERC-2098 form with s in the lower half, as the contract asks."""
-    parity, s = signature.v, signature.s
-    if s > SECPK1_N // 2:
-        parity, s = 1 - parity, SECPK1_N - s
-    return Signature(address, signature.r.to_bytes(32, "big"), (parity << 255 | s).to_bytes(32, "big"))
