@@ -1,0 +1,1 @@
+"""Reference prices and risk measures in closed form, with their sources."""
