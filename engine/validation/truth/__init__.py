@@ -1,0 +1,92 @@
+"""Published figures against our code: one evaluation a kind of file, the kind being the file's name.
+
+An evaluation reads a case's inputs and returns our values of its expected fields; it never sees what is expected.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+from engine.errors import EngineError
+from engine.validation.truth.case import Case, Computed, NotUnderstood
+from engine.validation.truth.mills import mills_coefficients
+from engine.validation.truth.pricing import european, exchange, merton_jumps, perpetual
+from engine.validation.truth.quantiles import quantile_confidence
+from engine.validation.truth.risk_measures import lognormal, risk_measure
+
+KINDS: Mapping[str, Callable[[Case], dict[str, Computed]]] = {
+    "lognormal_es": lognormal,
+    "mills": mills_coefficients,
+    "pricing_haug": european,
+    "pricing_margrabe": exchange,
+    "pricing_merton76": merton_jumps,
+    "pricing_perps_ahj": perpetual,
+    "quantile_confidence": quantile_confidence,
+    "risk_measures_closed_form": risk_measure,
+}
+
+
+class Status(Enum):
+    """What became of a case."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    NOT_COVERED = "not_covered"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """One case: its name, its status, and the difference or the reason when it did not pass."""
+
+    name: str
+    status: Status
+    detail: str = ""
+
+
+def evaluate_document(kind: str, document: object) -> list[Outcome]:
+    """Return the outcome of each case of a file.
+
+    Parameters
+    ----------
+    kind : str
+        The file's name without ending; one of `KINDS`, else every case is not covered.
+    document : object
+        The parsed JSON: an object with a list `cases`, or one case a key (then the key names it).
+
+    Returns
+    -------
+    list of Outcome
+        In the order of the file; a case that our code refuses or does not understand is not covered, with the reason.
+    """
+    evaluate = KINDS.get(kind)
+    return [_outcome(evaluate, name, fields) for name, fields in _cases(document)]
+
+
+def _outcome(evaluate: Callable[[Case], dict[str, Computed]] | None, name: str, fields: object) -> Outcome:
+    if evaluate is None:
+        return Outcome(name, Status.NOT_COVERED, "no evaluation for this kind of file")
+    if not isinstance(fields, Mapping):
+        return Outcome(name, Status.NOT_COVERED, "not an object")
+    case = Case(fields)
+    try:
+        failures = case.failures(evaluate(case))
+    except NotUnderstood as reason:
+        return Outcome(name, Status.NOT_COVERED, str(reason))
+    except (EngineError, ArithmeticError) as refusal:
+        return Outcome(name, Status.NOT_COVERED, f"refused: {refusal}")
+    return Outcome(name, Status.FAILED, "; ".join(failures)) if failures else Outcome(name, Status.PASSED)
+
+
+def _cases(document: object) -> list[tuple[str, object]]:
+    if not isinstance(document, Mapping):
+        return [("(the file)", document)]
+    cases = document.get("cases")
+    if isinstance(cases, Sequence) and not isinstance(cases, str):
+        return [(_name(fields, number), fields) for number, fields in enumerate(cases, start=1)]
+    return [(str(name), fields) for name, fields in document.items()]
+
+
+def _name(fields: object, number: int) -> str:
+    return str(fields["id"]) if isinstance(fields, Mapping) and "id" in fields else f"case {number}"
