@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from oracle.bounds import limit_falls, refusals
+from oracle.bounds import limit_falls, limit_to_step, refusals
 from oracle.config import PolicySettings
 from oracle.types import Decision, Hold, MarginReport, MarketMargin, OracleState, PostedMarket, Update
 from oracle.units import PPM
@@ -28,8 +28,8 @@ def decide(state: OracleState, target: MarginReport, settings: PolicySettings) -
     Returns
     -------
     Update
-        With falls held to the contract's rate. `exceeds_step` is True when a rise needs the higher quorum; where that
-        is not to be had, `bounds.limit_to_step` gives what the ordinary quorum may post.
+        With falls held to the contract's rate. `exceeds_step` is True when the higher quorum gets a rising market
+        further; where that is not to be had, `bounds.limit_to_step` gives what the ordinary quorum may post.
     Hold
         Never for a contract that has no report yet.
 
@@ -38,10 +38,7 @@ def decide(state: OracleState, target: MarginReport, settings: PolicySettings) -
     Markets that the contract would refuse whatever the quorum move nothing: else a market at its limit would cost a
     transaction in every cycle.
     """
-    report = limit_falls(target, state)
-    lifted = replace(report, exceeds_step=True)
-    if len(refusals(state, lifted)) < len(refusals(state, report)):
-        report = lifted
+    report = _with_quorum_needed(state, target)
     if state.last_sequence == 0:
         return Update(report, "first report of this contract")
     if report.reference_block <= state.last_reference_block:
@@ -52,6 +49,18 @@ def decide(state: OracleState, target: MarginReport, settings: PolicySettings) -
     accepted = _accepted(state, report)
     reason = _due(state, report, accepted, settings)
     return Update(report, reason) if reason else Hold(_quiet(state, report, accepted, settings))
+
+
+def _with_quorum_needed(state: OracleState, target: MarginReport) -> MarginReport:
+    """Return the whole rise for the higher quorum where that gets a market further, else what one step allows."""
+    step = limit_to_step(target, state)
+    whole = replace(limit_falls(target, state), exceeds_step=True)
+    refused_ids = {refused.market_id for refused in refusals(state, whole)}
+    gets_further = any(
+        market != limited and market.market_id not in refused_ids
+        for market, limited in zip(whole.markets, step.markets, strict=True)
+    )
+    return whole if gets_further else step
 
 
 def _accepted(state: OracleState, report: MarginReport) -> list[tuple[PostedMarket, MarketMargin]]:
