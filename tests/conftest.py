@@ -11,12 +11,18 @@ from collections.abc import Iterator
 from typing import NoReturn
 
 import pytest
+from eth_account import Account
 
 from oracle.chain.client import ChainClient, RequestLimits
+from oracle.chain.deployment import Deployment, UnderlyingTerms, VenueTerms, deploy_demo
 from oracle.chain.devnet import Devnet, revert_to_snapshot, take_snapshot
 from oracle.chain.transactor import SendingRules, Transactor
+from oracle.demo import catalogue
 
 MARKERS = ("fast", "chain", "slow")
+SIGNERS = tuple(Account.from_key(number.to_bytes(32)) for number in (1, 2, 3))
+"""Keys of the tests' quorum, two of three needed."""
+SPOT_E8 = (300_000_000_000, 6_000_000_000_000)
 QUICK_RULES = SendingRules(poll_seconds=0.01, stuck_after_seconds=5.0, deadline_seconds=20.0)
 
 
@@ -57,6 +63,28 @@ def session_client(anvil: Devnet) -> ChainClient:
 def session_deployer(anvil: Devnet, session_client: ChainClient) -> Transactor:
     """Return the sender that session fixtures deploy with; tests take `deployer`."""
     return Transactor(session_client, anvil.accounts[0], QUICK_RULES)
+
+
+@pytest.fixture(scope="session")
+def session_deployment(session_deployer: Transactor) -> Deployment:
+    """Return the venue that the session deployed once; tests take `deployment`."""
+    now = session_deployer.client.head().timestamp
+    terms = VenueTerms(
+        heartbeat_seconds=3_600,
+        signers=tuple(account.address for account in SIGNERS),
+        threshold=2,
+        step_threshold=3,
+        underlyings=tuple(UnderlyingTerms(symbol, 500, 10**12) for symbol in catalogue.SYMBOLS),
+        markets=catalogue.markets(),
+        instruments=catalogue.instruments(SPOT_E8, now),
+    )
+    return deploy_demo(session_deployer, terms)
+
+
+@pytest.fixture
+def deployment(session_deployment: Deployment, client: ChainClient) -> Deployment:
+    """Return the demonstration venue: configured, without prices or accounts, not open; undone as `client`."""
+    return session_deployment
 
 
 @pytest.fixture
