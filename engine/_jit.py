@@ -15,7 +15,6 @@ A scalar helper is `inlined` into the loop that calls it, which is what lets the
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -31,6 +30,8 @@ from numpy.typing import ArrayLike, NDArray
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
+_CONFIG: Any = numba.config
+_OPTIONS: dict[str, Any] = {"nogil": True, "fastmath": False, "error_model": "numpy"}
 _PACKAGE = Path(__file__).resolve().parent
 
 
@@ -44,12 +45,13 @@ def _fingerprint() -> str:
 
 def _cache_folder() -> Path | None:
     """Return where compiled kernels are kept, or None where nothing can be written (then each start compiles)."""
-    base = Path(numba.config.CACHE_DIR) if numba.config.CACHE_DIR else _PACKAGE / "__pycache__"
+    base = Path(_CONFIG.CACHE_DIR) if _CONFIG.CACHE_DIR else _PACKAGE / "__pycache__"
+    folder = base / f"kernels-{_fingerprint()}"
     try:
-        base.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
     except OSError:
         return None
-    return base / f"kernels-{_fingerprint()}" if os.access(base, os.W_OK) else None
+    return folder
 
 
 _CACHE_FOLDER = _cache_folder()
@@ -58,24 +60,23 @@ _CACHE_FOLDER = _cache_folder()
 @contextmanager
 def _own_cache() -> Iterator[None]:
     """Point Numba at our folder while a kernel is declared, so that other users of Numba keep their own."""
-    before = numba.config.CACHE_DIR
-    numba.config.CACHE_DIR = str(_CACHE_FOLDER or "")
+    before = _CONFIG.CACHE_DIR
+    _CONFIG.CACHE_DIR = str(_CACHE_FOLDER or "")
     try:
         yield
     finally:
-        numba.config.CACHE_DIR = before
+        _CONFIG.CACHE_DIR = before
 
 
 def kernel(function: Function) -> Function:
     """Compile an array kernel at its first call, or load it from the cache."""
     with _own_cache():
-        compiled = numba.njit(nogil=True, cache=_CACHE_FOLDER is not None, fastmath=False, error_model="numpy")(function)
-    return cast(Function, compiled)
+        return cast(Function, numba.njit(cache=_CACHE_FOLDER is not None, **_OPTIONS)(function))
 
 
 def inlined(function: Function) -> Function:
     """Compile a helper that is always inlined into the kernel that calls it."""
-    return cast(Function, numba.njit(nogil=True, fastmath=False, error_model="numpy", forceinline=True)(function))
+    return cast(Function, numba.njit(forceinline=True, **_OPTIONS)(function))
 
 
 def read_only(array: ArrayLike, dtype: Any) -> NDArray[Any]:
@@ -88,48 +89,34 @@ def read_only(array: ArrayLike, dtype: Any) -> NDArray[Any]:
     return view
 
 
-@intrinsic
-def fma(typing_context: Any, x: Any, y: Any, z: Any) -> Any:
-    """``fma(x, y, z)``: x y + z rounded once, as IEEE 754 defines it; an instruction, or libm's exact routine."""
-
+def _fma(typing_context: Any, x: Any, y: Any, z: Any) -> Any:
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         return builder.fma(*arguments)
 
     return types.float64(types.float64, types.float64, types.float64), generate
 
 
-@intrinsic
-def float_bits(typing_context: Any, x: Any) -> Any:
-    """``float_bits(x)``: the 64 bits of a float as a signed integer."""
-
+def _float_bits(typing_context: Any, x: Any) -> Any:
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         return builder.bitcast(arguments[0], ir.IntType(64))
 
     return types.int64(types.float64), generate
 
 
-@intrinsic
-def bits_float(typing_context: Any, x: Any) -> Any:
-    """``bits_float(n)``: the float whose 64 bits are those of the integer."""
-
+def _bits_float(typing_context: Any, x: Any) -> Any:
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         return builder.bitcast(arguments[0], ir.DoubleType())
 
     return types.float64(types.int64), generate
 
 
-@intrinsic
-def mask64_lt(typing_context: Any, values: Any, start: Any, bound: Any) -> Any:
-    """``mask64_lt(values, start, bound)``: bit j says whether ``values[start + j] < bound``, j = 0 ... 63; NaN never is.
-
-    `values` is a contiguous float64 vector with at least 64 entries from `start` on; nothing is checked.
-    """
-
+def _mask64_lt(typing_context: Any, values: Any, start: Any, bound: Any) -> Any:
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         array = context.make_array(signature.args[0])(context, builder, arguments[0])
         vector = ir.VectorType(ir.DoubleType(), 64)
         address = builder.bitcast(builder.gep(array.data, [arguments[1]]), vector.as_pointer())
         loaded = builder.load(address)
+        # numpy aligns to an element, not to a vector
         loaded.align = 8
         single = builder.insert_element(ir.Constant(vector, ir.Undefined), arguments[2], cgutils.int32_t(0))
         lanes = ir.Constant(ir.VectorType(cgutils.int32_t, 64), [0] * 64)
@@ -139,11 +126,27 @@ def mask64_lt(typing_context: Any, values: Any, start: Any, bound: Any) -> Any:
     return types.int64(values, types.int64, types.float64), generate
 
 
-@intrinsic
-def trailing_zeros(typing_context: Any, mask: Any) -> Any:
-    """``trailing_zeros(mask)``: index of the lowest bit that is set; `mask` is not 0."""
-
+def _trailing_zeros(typing_context: Any, mask: Any) -> Any:
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         return builder.cttz(arguments[0], ir.Constant(ir.IntType(1), 1))
 
     return types.int64(types.int64), generate
+
+
+fma = cast(Callable[[float, float, float], float], intrinsic(_fma))
+"""``fma(x, y, z)``: x y + z rounded once, as IEEE 754 defines it; an instruction, or libm's exact routine."""
+
+float_bits = cast(Callable[[float], int], intrinsic(_float_bits))
+"""``float_bits(x)``: the 64 bits of a float as a signed integer."""
+
+bits_float = cast(Callable[[int], float], intrinsic(_bits_float))
+"""``bits_float(n)``: the float whose 64 bits are those of the integer."""
+
+mask64_lt = cast(Callable[[NDArray[np.float64], int, float], int], intrinsic(_mask64_lt))
+"""``mask64_lt(values, start, bound)``: bit j tells whether ``values[start + j] < bound``, j = 0 ... 63; NaN never is.
+
+`values` is a contiguous vector with at least 64 entries from `start` on; nothing is checked.
+"""
+
+trailing_zeros = cast(Callable[[int], int], intrinsic(_trailing_zeros))
+"""``trailing_zeros(mask)``: index of the lowest bit that is set; `mask` is not 0."""

@@ -9,9 +9,12 @@ exponential. Source: F. Black, The pricing of commodity contracts, J. Financial 
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from engine._jit import fma, inlined, kernel
 from engine.kernels.special import exp_normal_scalar, mills_denominator, mills_numerator
+
+Vector = NDArray[np.float64]
 
 LOG_ZERO = -745.0
 """Stands for ln 0: below the logarithm of the smallest float, and finite, so that 0 times it is 0."""
@@ -22,7 +25,9 @@ TAIL_LIMIT = 37.5
 
 
 @inlined
-def undiscounted_scalar(sign, strike, log_strike, forward, log_forward, deviation):
+def undiscounted_scalar(
+    sign: float, strike: float, log_strike: float, forward: float, log_forward: float, deviation: float
+) -> float:
     """Undiscounted price of a European option.
 
     sign +1.0 call, -1.0 put; strike >= 0 and its logarithm (`LOG_ZERO` at 0); forward > 0 and its logarithm;
@@ -50,7 +55,16 @@ def undiscounted_scalar(sign, strike, log_strike, forward, log_forward, deviatio
 
 
 @kernel
-def price(is_call, strike, log_strike, forward, log_forward, total_variance, discount, out):
+def price(
+    is_call: bool,
+    strike: float,
+    log_strike: float,
+    forward: Vector,
+    log_forward: Vector,
+    total_variance: Vector,
+    discount: float,
+    out: Vector,
+) -> None:
     """Price one European option in many scenarios.
 
     Parameters

@@ -18,7 +18,7 @@ contracts) is turned into USD at the spot of the step:
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,7 +27,15 @@ from engine._jit import read_only
 from engine.kernels.black76 import LOG_ZERO
 from engine.kernels.parallel import over_rows, split_rows
 from engine.kernels.profit import TILE, ProfitTable
-from engine.kernels.revalue_tile import ALIVE, SETTLED_NOW, revalue_tile
+from engine.kernels.revalue_tile import (
+    ALIVE,
+    SETTLED_NOW,
+    InstrumentArrays,
+    MoveArrays,
+    ScheduleArrays,
+    SurfaceArrays,
+    revalue_tile,
+)
 from engine.kernels.special import exp_array, log_array
 
 SECONDS_PER_HOUR = 3_600
@@ -150,64 +158,60 @@ def revalue(
         `largest` is NaN or infinite where a profit is; `value` is what a contract is worth now in USD: the mark of
         spot, perpetual, future and option; 0 for an inverse perpetual or future, whose gains sit in its coin cash.
     """
-    columns = _instrument_arrays(instruments)
-    underlyings, slices = len(market.spot), len(market.slice_seconds)
-    still = FactorPaths(
-        hours=np.zeros(1, dtype=np.int64),
-        log_return=np.zeros((underlyings, 1, 1)),
-        steps=np.zeros(1, dtype=np.int64),
-        level_shock=np.zeros((underlyings, 1, 1)),
-    )
-    surface = _surface_arrays(market, response)
-    nothing = np.zeros(len(instruments.kind))
-    now, _ = _fill(columns, surface, _schedule_arrays(market, still), still, nothing, slices, threads=1)
+    columns, surface = _instrument_arrays(instruments), _surface_arrays(market, response)
+    now, _ = _fill(columns, surface, market, _standstill(len(market.spot)), np.zeros(len(columns.kind)), threads=1)
     value = np.ascontiguousarray(now[0, 0, :, 0])
-    tiles, largest = _fill(columns, surface, _schedule_arrays(market, paths), paths, value, slices, threads)
+    tiles, largest = _fill(columns, surface, market, paths, value, threads)
     return ProfitTable(tiles, paths.log_return.shape[2], largest, value)
 
 
+def _standstill(underlyings: int) -> FactorPaths:
+    """Return the one scenario in which nothing moves and no time passes."""
+    nothing = np.zeros((underlyings, 1, 1))
+    return FactorPaths(np.zeros(1, dtype=np.int64), nothing, np.zeros(1, dtype=np.int64), nothing)
+
+
 def _fill(
-    columns: tuple[NDArray[Any], ...],
-    surface: tuple[NDArray[Any], ...],
-    schedule: tuple[NDArray[Any], ...],
+    columns: InstrumentArrays,
+    surface: SurfaceArrays,
+    market: MarketColumns,
     paths: FactorPaths,
     base: NDArray[np.float64],
-    slices: int,
     threads: int,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Fill the tiles of a table with value less `base`; also the largest absolute entry of each instrument."""
-    scenarios = paths.log_return.shape[2]
-    count, instruments = -(-scenarios // TILE), len(base)
+    count, instruments = -(-paths.log_return.shape[2] // TILE), len(base)
     tiles = np.zeros((count, len(paths.steps), instruments, TILE))
     largest = np.zeros((count, instruments))
-    log_return, level_shock = read_only(paths.log_return, np.float64), read_only(paths.level_shock, np.float64)
-    steps = read_only(paths.steps, np.int64)
+    schedule, start = _schedule_arrays(market, paths), read_only(base, np.float64)
+    moves = MoveArrays(
+        log_return=read_only(paths.log_return, np.float64),
+        level_shock=read_only(paths.level_shock, np.float64),
+        steps=read_only(paths.steps, np.int64),
+    )
 
     def work(first: int, last: int) -> None:
         for tile in range(first, last):
-            moves = (log_return, level_shock, steps, tile * TILE)
-            revalue_tile(*columns, *surface, *schedule, *moves, read_only(base, np.float64), tiles[tile], largest[tile])
+            revalue_tile(columns, surface, schedule, moves, tile * TILE, start, tiles[tile], largest[tile])
 
     over_rows(work, split_rows(count, 1), threads)
-    return tiles, largest.max(axis=0, initial=0.0)
+    return tiles, largest.max(axis=0)
 
 
-def _instrument_arrays(instruments: InstrumentColumns) -> tuple[NDArray[Any], ...]:
+def _instrument_arrays(instruments: InstrumentColumns) -> InstrumentArrays:
     """Columns of the instruments as the kernel takes them, with the logarithm of the strikes."""
-    strike = np.asarray(instruments.strike, dtype=np.float64)
-    log_strike = np.maximum(log_array(strike), LOG_ZERO)
-    return (
-        read_only(instruments.kind, np.int8),
-        read_only(instruments.underlying, np.int32),
-        read_only(instruments.slice, np.int32),
-        read_only(strike, np.float64),
-        read_only(log_strike, np.float64),
-        read_only(instruments.multiplier, np.float64),
-        read_only(instruments.inverse, np.bool_),
+    return InstrumentArrays(
+        kind=read_only(instruments.kind, np.int8),
+        underlying=read_only(instruments.underlying, np.int32),
+        slice=read_only(instruments.slice, np.int32),
+        strike=read_only(instruments.strike, np.float64),
+        log_strike=read_only(np.maximum(log_array(instruments.strike), LOG_ZERO), np.float64),
+        multiplier=read_only(instruments.multiplier, np.float64),
+        inverse=read_only(instruments.inverse, np.bool_),
     )
 
 
-def _surface_arrays(market: MarketColumns, response: SurfaceResponse) -> tuple[NDArray[Any], ...]:
+def _surface_arrays(market: MarketColumns, response: SurfaceResponse) -> SurfaceArrays:
     """Spot, and each slice's volatility at the money, its smile and how it responds."""
     atm = np.asarray(market.vol_nodes)[:, 3]
     safe = np.where(atm > 0.0, atm, 1.0)
@@ -218,21 +222,21 @@ def _surface_arrays(market: MarketColumns, response: SurfaceResponse) -> tuple[N
     level = nodes[:, 3] - (2.0 * kinks[:, 0] + kinks[:, 1] + kinks[:, 3] + 2.0 * kinks[:, 4])
     smile = np.column_stack([level, 0.5 * (slope[:, 0] + slope[:, 5]), kinks])
     skew = np.where(atm > 0.0, response.skew / safe, 0.0)
-    return (
-        read_only(market.spot, np.float64),
-        read_only(log_array(market.spot), np.float64),
-        read_only(market.slice_underlying, np.int32),
-        read_only(market.forward, np.float64),
-        read_only(atm, np.float64),
-        read_only(smile, np.float64),
-        read_only(response.stickiness_up * skew, np.float64),
-        read_only(response.stickiness_down * skew, np.float64),
-        read_only(np.maximum(response.level_body, response.level_tail), np.float64),
+    return SurfaceArrays(
+        spot=read_only(market.spot, np.float64),
+        log_spot=read_only(log_array(market.spot), np.float64),
+        underlying=read_only(market.slice_underlying, np.int32),
+        forward=read_only(market.forward, np.float64),
+        atm=read_only(atm, np.float64),
+        smile=read_only(smile, np.float64),
+        up=read_only(response.stickiness_up * skew, np.float64),
+        down=read_only(response.stickiness_down * skew, np.float64),
+        level=read_only(np.maximum(response.level_body, response.level_tail), np.float64),
     )
 
 
-def _schedule_arrays(market: MarketColumns, paths: FactorPaths) -> tuple[NDArray[Any], ...]:
-    """What depends on slice and step only: settlement point, log carry, discount, and root of the time left."""
+def _schedule_arrays(market: MarketColumns, paths: FactorPaths) -> ScheduleArrays:
+    """What depends on slice and step alone."""
     seconds = np.asarray(market.slice_seconds, dtype=np.int64)
     point_seconds = np.asarray(paths.hours, dtype=np.int64) * SECONDS_PER_HOUR
     left = np.maximum(seconds[:, None] - point_seconds[paths.steps][None, :], 0)
@@ -240,9 +244,9 @@ def _schedule_arrays(market: MarketColumns, paths: FactorPaths) -> tuple[NDArray
     log_carry = log_array(market.forward) - log_array(market.spot)[market.slice_underlying]
     settled = np.where(left > 0, ALIVE, np.searchsorted(point_seconds, seconds, side="left")[:, None])
     settled = np.where((seconds <= 0)[:, None], SETTLED_NOW, settled)
-    return (
-        read_only(settled, np.int64),
-        read_only(log_carry[:, None] * fraction, np.float64),
-        read_only(exp_array(log_array(market.discount)[:, None] * fraction), np.float64),
-        read_only(np.sqrt(left / SECONDS_PER_YEAR), np.float64),
+    return ScheduleArrays(
+        settled=read_only(settled, np.int64),
+        log_carry=read_only(log_carry[:, None] * fraction, np.float64),
+        discount=read_only(exp_array(log_array(market.discount)[:, None] * fraction), np.float64),
+        root_time=read_only(np.sqrt(left / SECONDS_PER_YEAR), np.float64),
     )

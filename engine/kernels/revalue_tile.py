@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
+from numpy.typing import NDArray
 
 from engine._jit import bits_float, float_bits, fma, inlined, kernel
 from engine.kernels.black76 import undiscounted_scalar
 from engine.kernels.profit import TILE
 from engine.kernels.special import exp_normal_scalar
+
+Vector = NDArray[np.float64]
 
 SPOT, PERPETUAL, FUTURE, CALL, PUT = range(5)
 """Kinds, as in `engine.book.Kind`."""
@@ -17,34 +22,88 @@ SETTLED_NOW = -1
 """In place of a settlement point: expired at or before now, settles at the spot of now."""
 
 
+class InstrumentArrays(NamedTuple):
+    """Columns of the instruments, shape (instruments,)."""
+
+    kind: NDArray[np.int8]
+    underlying: NDArray[np.int32]
+    slice: NDArray[np.int32]
+    strike: Vector
+    log_strike: Vector
+    multiplier: Vector
+    inverse: NDArray[np.bool_]
+
+
+class SurfaceArrays(NamedTuple):
+    """Spots, shape (underlyings,), and slices, shape (slices,), as they are now."""
+
+    spot: Vector
+    log_spot: Vector
+    underlying: NDArray[np.int32]
+    forward: Vector
+    atm: Vector
+    smile: Vector
+    """Coefficients of `_smile`, shape (slices, 7)."""
+    up: Vector
+    down: Vector
+    """d ln atm / d ln spot on rises and on falls."""
+    level: Vector
+    """d ln atm / d level shock."""
+
+
+class ScheduleArrays(NamedTuple):
+    """What depends on slice and step alone, shape (slices, steps)."""
+
+    settled: NDArray[np.int64]
+    """Point of the path at which the slice settled, or `ALIVE` or `SETTLED_NOW`."""
+    log_carry: Vector
+    discount: Vector
+    root_time: Vector
+    """Root of the years left."""
+
+
+class MoveArrays(NamedTuple):
+    """The scenarios, as in `revalue.FactorPaths`."""
+
+    log_return: Vector
+    level_shock: Vector
+    steps: NDArray[np.int64]
+
+
 @inlined
-def _smile(smile, x):
+def _smile(smile: Vector, x: float) -> float:
     """Volatility over at-the-money volatility at x in [-3, 3]: level + slope x + sum of kink_j |x - j|, j = -2 ... 2.
 
     Piecewise linear without a table look-up, so that it vectorises.
     """
-    low = fma(smile[2], abs(x + 2.0), fma(smile[1], x, smile[0]))
-    return fma(smile[6], abs(x - 2.0), fma(smile[5], abs(x - 1.0), fma(smile[4], abs(x), fma(smile[3], abs(x + 1.0), low))))
+    left = fma(smile[3], abs(x + 1.0), fma(smile[2], abs(x + 2.0), fma(smile[1], x, smile[0])))
+    return fma(smile[6], abs(x - 2.0), fma(smile[5], abs(x - 1.0), fma(smile[4], abs(x), left)))
 
 
 @inlined
-def _spot_at(spot, log_return, first, out):
+def _spot_at(spot: float, log_return: Vector, first: int, out: Vector) -> None:
     for j in range(out.size):
         out[j] = spot * exp_normal_scalar(log_return[first + j])
 
 
 @inlined
-def _live_slice(log_spot, log_carry, atm, up, down, level, log_return, level_shock, first, forward, log_forward, deviation):
+def _live_slice(
+    log_spot: float, log_carry: float, atm_now: float, up: float, down: float, level: float,
+    log_return: Vector, level_shock: Vector, first: int, forward: Vector, log_forward: Vector, atm: Vector,
+) -> None:  # fmt: skip
     """Forward and at-the-money volatility of a slice that is alive, in each scenario of the tile."""
     for j in range(forward.size):
         r = log_return[first + j]
         log_forward[j] = log_spot + (r + log_carry)
         forward[j] = exp_normal_scalar(log_forward[j])
-        deviation[j] = atm * exp_normal_scalar(fma(level, level_shock[first + j], (up if r > 0.0 else down) * r))
+        atm[j] = atm_now * exp_normal_scalar(fma(level, level_shock[first + j], (up if r > 0.0 else down) * r))
 
 
 @inlined
-def _option(sign, strike, log_strike, smile, scale, root_time, factor, inverse, spot, forward, log_forward, atm, base, out):
+def _option(
+    sign: float, strike: float, log_strike: float, smile: Vector, scale: float, root_time: float, factor: float,
+    inverse: bool, spot: Vector, forward: Vector, log_forward: Vector, atm: Vector, base: float, out: Vector,
+) -> None:  # fmt: skip
     """Value less `base` of a live option; `scale` is 1/(old atm x root of time), 0 where either is 0."""
     for j in range(out.size):
         x = (log_strike - log_forward[j]) * scale
@@ -57,7 +116,9 @@ def _option(sign, strike, log_strike, smile, scale, root_time, factor, inverse, 
 
 
 @inlined
-def _payoff(sign, strike, factor, inverse, spot, settlement, base, out):
+def _payoff(
+    sign: float, strike: float, factor: float, inverse: bool, spot: Vector, settlement: Vector, base: float, out: Vector
+) -> None:
     """Value less `base` of an option that has settled."""
     for j in range(out.size):
         gain = sign * (settlement[j] - strike)
@@ -67,7 +128,9 @@ def _payoff(sign, strike, factor, inverse, spot, settlement, base, out):
 
 
 @inlined
-def _linear(multiplier, reference, inverse, spot, price, base, out):
+def _linear(
+    multiplier: float, reference: float, inverse: bool, spot: Vector, price: Vector, base: float, out: Vector
+) -> None:
     """Value less `base` of what follows a price: multiplier x price, or its coin gain since `reference` at spot."""
     for j in range(out.size):
         gross = spot[j] * (1.0 / reference - 1.0 / price[j]) if inverse else price[j]
@@ -75,63 +138,79 @@ def _linear(multiplier, reference, inverse, spot, price, base, out):
 
 
 @inlined
-def _largest(profit):
+def _largest(profit: Vector) -> float:
     """Largest absolute value; NaN when there is one, since its bits are above those of every number."""
-    largest = np.int64(0)
+    largest = 0
     for j in range(profit.size):
         bits = float_bits(profit[j]) & 0x7FFFFFFFFFFFFFFF
         largest = bits if bits > largest else largest
     return bits_float(largest)
 
 
+@inlined
+def _markets_at_step(
+    surface: SurfaceArrays, schedule: ScheduleArrays, moves: MoveArrays, step: int, first: int,
+    spot: Vector, forward: Vector, log_forward: Vector, atm: Vector,
+) -> None:  # fmt: skip
+    """Spot of each underlying; forward (settlement price once expired) and at-the-money volatility of each slice."""
+    point = moves.steps[step]
+    for u in range(surface.spot.size):
+        _spot_at(surface.spot[u], moves.log_return[u, point], first, spot[u])
+    for e in range(surface.underlying.size):
+        u, settled = surface.underlying[e], schedule.settled[e, step]
+        if settled == ALIVE:
+            _live_slice(
+                surface.log_spot[u], schedule.log_carry[e, step], surface.atm[e], surface.up[e], surface.down[e],
+                surface.level[e], moves.log_return[u, point], moves.level_shock[u, step], first,
+                forward[e], log_forward[e], atm[e],
+            )  # fmt: skip
+        elif settled == SETTLED_NOW:
+            forward[e, :] = surface.spot[u]
+        else:
+            _spot_at(surface.spot[u], moves.log_return[u, settled], first, forward[e])
+
+
 @kernel
 def revalue_tile(
-    kind, underlying, slice_of, strike, log_strike, multiplier, inverse,
-    spot, log_spot, slice_underlying, forward_now, atm_now, smile, up, down, level,
-    settled, log_carry, discount, root_time,
-    log_return, level_shock, steps, first,
-    base, out, largest,
-):  # fmt: skip
-    """Fill ``out[step, instrument, :]`` for the scenarios from `first` on, and raise `largest` to what is met.
+    instruments: InstrumentArrays,
+    surface: SurfaceArrays,
+    schedule: ScheduleArrays,
+    moves: MoveArrays,
+    first: int,
+    base: Vector,
+    out: Vector,
+    largest: Vector,
+) -> None:
+    """Fill ``out[step, instrument, :]`` with value less `base` for the scenarios from `first` on.
 
-    Shapes: instruments I in the first line and `base`, `largest`; underlyings and slices in the second (smile (E, 7));
-    (slices, steps) in the third; log_return (U, points, S), level_shock (U, steps, S), steps (steps,). Pads stay 0.
+    `base` and `largest` have shape (instruments,); `largest` is raised to the absolute values met, NaN counting as
+    the largest. `out` has shape (steps, instruments, TILE); pads are left alone.
     """
-    count = min(TILE, log_return.shape[2] - first)
-    slices = len(slice_underlying)
-    spot_now = np.empty((len(spot), count))
+    count = min(TILE, moves.log_return.shape[2] - first)
+    slices = surface.underlying.size
+    spot = np.empty((surface.spot.size, count))
     forward, log_forward, atm = np.empty((slices, count)), np.empty((slices, count)), np.empty((slices, count))
-    for step in range(len(steps)):
-        for u in range(len(spot)):
-            _spot_at(spot[u], log_return[u, steps[step]], first, spot_now[u])
-        for e in range(slices):
-            u = slice_underlying[e]
-            if settled[e, step] == ALIVE:
-                _live_slice(
-                    log_spot[u], log_carry[e, step], atm_now[e], up[e], down[e], level[e],
-                    log_return[u, steps[step]], level_shock[u, step], first, forward[e], log_forward[e], atm[e],
-                )  # fmt: skip
-            elif settled[e, step] == SETTLED_NOW:
-                forward[e, :] = spot[u]
-            else:
-                _spot_at(spot[u], log_return[u, settled[e, step]], first, forward[e])
-        for i in range(len(kind)):
-            u, e = underlying[i], slice_of[i]
+    for step in range(moves.steps.size):
+        _markets_at_step(surface, schedule, moves, step, first, spot, forward, log_forward, atm)
+        for i in range(instruments.kind.size):
+            kind, u, e = instruments.kind[i], instruments.underlying[i], instruments.slice[i]
+            inverse, multiplier, strike = instruments.inverse[i], instruments.multiplier[i], instruments.strike[i]
+            sign = 1.0 if kind == CALL else -1.0
             row = out[step, i, :count]
-            sign = 1.0 if kind[i] == CALL else -1.0
-            if kind[i] == SPOT or kind[i] == PERPETUAL:
-                coin = inverse[i] and kind[i] == PERPETUAL
-                _linear(multiplier[i], spot[u], coin, spot_now[u], spot_now[u], base[i], row)
-            elif kind[i] == FUTURE:
-                _linear(multiplier[i], forward_now[e], inverse[i], spot_now[u], forward[e], base[i], row)
-            elif settled[e, step] == ALIVE:
-                spread = atm_now[e] * root_time[e, step]
+            if kind in (SPOT, PERPETUAL):
+                _linear(multiplier, surface.spot[u], inverse and kind == PERPETUAL, spot[u], spot[u], base[i], row)
+            elif kind == FUTURE:
+                _linear(multiplier, surface.forward[e], inverse, spot[u], forward[e], base[i], row)
+            elif schedule.settled[e, step] == ALIVE:
+                root_time = schedule.root_time[e, step]
+                spread = surface.atm[e] * root_time
                 _option(
-                    sign, strike[i], log_strike[i], smile[e], 1.0 / spread if spread > 0.0 else 0.0, root_time[e, step],
-                    multiplier[i] * discount[e, step], inverse[i], spot_now[u], forward[e], log_forward[e], atm[e],
-                    base[i], row,
+                    sign, strike, instruments.log_strike[i], surface.smile[e], 1.0 / spread if spread > 0.0 else 0.0,
+                    root_time, multiplier * schedule.discount[e, step], inverse,
+                    spot[u], forward[e], log_forward[e], atm[e], base[i], row,
                 )  # fmt: skip
             else:
-                _payoff(sign, strike[i], multiplier[i], inverse[i], spot_now[u], forward[e], base[i], row)
+                _payoff(sign, strike, multiplier, inverse, spot[u], forward[e], base[i], row)
             met = _largest(row)
-            largest[i] = largest[i] if largest[i] > met else met
+            # a NaN is taken and never let go
+            largest[i] = met if met > largest[i] or met != met else largest[i]

@@ -12,6 +12,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from engine._jit import bits_float, float_bits, fma, inlined, kernel
 
+Vector = NDArray[np.float64]
+
 LOG2_E = 1.4426950408889634
 LN2_HIGH = 0.6931471803691238
 """ln 2 to 32 bits, so that a product with a small integer is exact."""
@@ -27,7 +29,7 @@ MILLS_LIMIT = 38.6
 
 
 @inlined
-def _exp_reduced(r):
+def _exp_reduced(r: float) -> float:
     """exp(r) for |r| <= ln(2)/2: Taylor's polynomial of degree 12, remainder 1.7e-16, Estrin's order."""
     r2 = r * r
     r4 = r2 * r2
@@ -45,18 +47,19 @@ def _exp_reduced(r):
 
 
 @inlined
-def exp_normal_scalar(x):
+def exp_normal_scalar(x: float) -> float:
     """exp(x) for |x| <= 708, where result and scale are normal floats; x outside is moved to the limit."""
     x = -708.0 if x < -708.0 else x
     x = 708.0 if x > 708.0 else x
     shifted = fma(x, LOG2_E, ROUNDING)
     n = shifted - ROUNDING
     r = fma(-n, LN2_LOW, fma(-n, LN2_HIGH, x))
-    return bits_float(float_bits(_exp_reduced(r)) + (float_bits(shifted) << 52))
+    # what of the rounding constant's bits is not shifted out is 0; a product, unlike a sum of bits, keeps a NaN
+    return _exp_reduced(r) * bits_float((float_bits(shifted) + 1023) << 52)
 
 
 @inlined
-def exp_scalar(x):
+def exp_scalar(x: float) -> float:
     """exp(x) for every x: 0 below -745.2, infinite above 709.8; error below 1.5 units in the last place."""
     x = -746.0 if x < -746.0 else x
     x = 710.0 if x > 710.0 else x
@@ -70,7 +73,7 @@ def exp_scalar(x):
 
 
 @inlined
-def log_scalar(x):
+def log_scalar(x: float) -> float:
     """Natural logarithm: -infinity at 0, NaN below; error below 1.5 units in the last place.
 
     x = m 2^e with m in [0.707, 1.414], f = m - 1, s = f/(2 + f), ln(1 + f) = f - f^2/2 + s (f^2/2 + R(s^2)) with
@@ -108,30 +111,35 @@ def log_scalar(x):
 
 
 @inlined
-def mills_numerator(y):
+def mills_numerator(y: float) -> float:
     """P8 of the Mills ratio N(-y) exp(y^2/2) = P8(y)/Q9(y), y >= 0, relative error 5e-15.
 
     Coefficients of this project's own minimax fit of degree (8, 9); all positive, so that nothing cancels.
     """
     y2 = y * y
     y4 = y2 * y2
-    low = fma(y2, fma(y, 0.2302232165429051, 0.5145568888669081), fma(y, 0.7224327974209839, 0.5000000000000013))
-    high = fma(y2, fma(y, 0.00019206968298184616, 0.002130699641737434), fma(y, 0.014817460417018901, 0.07007692119130174))
-    return fma(y4, fma(y4, 8.458565045810306e-06, high), low)
+    p01 = fma(y, 0.7224327974209839, 0.5000000000000013)
+    p23 = fma(y, 0.2302232165429051, 0.5145568888669081)
+    p45 = fma(y, 0.014817460417018901, 0.07007692119130174)
+    p67 = fma(y, 0.00019206968298184616, 0.002130699641737434)
+    return fma(y4, fma(y4, 8.458565045810306e-06, fma(y2, p67, p45)), fma(y2, p23, p01))
 
 
 @inlined
-def mills_denominator(y):
+def mills_denominator(y: float) -> float:
     """Q9 of the Mills ratio; see `mills_numerator`."""
     y2 = y * y
     y4 = y2 * y2
-    low = fma(y2, fma(y, 1.4549836833925605, 2.318569500647925), fma(y, 2.2427501556453135, 1.0))
-    high = fma(y2, fma(y, 0.005362074435834601, 0.03762331299283342), fma(y, 0.18095524402561772, 0.6132633494069826))
-    return fma(y4, fma(y4, fma(y, 2.1202478306047046e-05, 0.00048144729817183805), high), low)
+    q01 = fma(y, 2.2427501556453135, 1.0)
+    q23 = fma(y, 1.4549836833925605, 2.318569500647925)
+    q45 = fma(y, 0.18095524402561772, 0.6132633494069826)
+    q67 = fma(y, 0.005362074435834601, 0.03762331299283342)
+    q89 = fma(y, 2.1202478306047046e-05, 0.00048144729817183805)
+    return fma(y4, fma(y4, q89, fma(y2, q67, q45)), fma(y2, q23, q01))
 
 
 @inlined
-def normal_cdf_scalar(x):
+def normal_cdf_scalar(x: float) -> float:
     """Probability that a standard normal variable is at most x; relative error 1e-14 in the lower tail."""
     y = abs(x)
     y = MILLS_LIMIT if y > MILLS_LIMIT else y
@@ -144,7 +152,11 @@ def normal_cdf_scalar(x):
 
 
 @inlined
-def _ratio7(x, p0, p1, p2, p3, p4, p5, p6, p7, q1, q2, q3, q4, q5, q6, q7):
+def _ratio7(
+    x: float,
+    p0: float, p1: float, p2: float, p3: float, p4: float, p5: float, p6: float, p7: float,
+    q1: float, q2: float, q3: float, q4: float, q5: float, q6: float, q7: float,
+) -> float:  # fmt: skip
     """Quotient of two polynomials of degree 7, the denominator with constant 1, by Horner's rule."""
     p = fma(fma(fma(fma(fma(fma(fma(p7, x, p6), x, p5), x, p4), x, p3), x, p2), x, p1), x, p0)
     q = fma(fma(fma(fma(fma(fma(fma(q7, x, q6), x, q5), x, q4), x, q3), x, q2), x, q1), x, 1.0)
@@ -152,7 +164,7 @@ def _ratio7(x, p0, p1, p2, p3, p4, p5, p6, p7, q1, q2, q3, q4, q5, q6, q7):
 
 
 @inlined
-def inverse_normal_cdf_scalar(p):
+def inverse_normal_cdf_scalar(p: float) -> float:
     """The x with ``normal_cdf_scalar(x) = p``; infinite at 0 and 1, NaN outside; relative error 5e-16.
 
     M. J. Wichura, Algorithm AS 241 (PPND16), Applied Statistics 37 (1988) 477-484: its three regions and constants.
@@ -189,51 +201,51 @@ def inverse_normal_cdf_scalar(p):
 
 
 @kernel
-def _exp_into(x, out):
+def _exp_into(x: Vector, out: Vector) -> None:
     for j in range(x.size):
         out[j] = exp_scalar(x[j])
 
 
 @kernel
-def _log_into(x, out):
+def _log_into(x: Vector, out: Vector) -> None:
     for j in range(x.size):
         out[j] = log_scalar(x[j])
 
 
 @kernel
-def _normal_cdf_into(x, out):
+def _normal_cdf_into(x: Vector, out: Vector) -> None:
     for j in range(x.size):
         out[j] = normal_cdf_scalar(x[j])
 
 
 @kernel
-def _inverse_normal_cdf_into(p, out):
+def _inverse_normal_cdf_into(p: Vector, out: Vector) -> None:
     for j in range(p.size):
         out[j] = inverse_normal_cdf_scalar(p[j])
 
 
-def _elementwise(fill: Callable[..., None], x: ArrayLike) -> NDArray[np.float64]:
+def _elementwise(fill: Callable[..., None], x: ArrayLike) -> Vector:
     values = np.ascontiguousarray(x, dtype=np.float64)
     out = np.empty_like(values)
     fill(values.ravel(), out.ravel())
     return out.reshape(np.shape(x))
 
 
-def exp_array(x: ArrayLike) -> NDArray[np.float64]:
+def exp_array(x: ArrayLike) -> Vector:
     """Return exp(x), element by element, in the shape of `x`; see `exp_scalar`."""
     return _elementwise(_exp_into, x)
 
 
-def log_array(x: ArrayLike) -> NDArray[np.float64]:
+def log_array(x: ArrayLike) -> Vector:
     """Return the natural logarithm of `x` in its shape; -infinity at 0 and NaN below; see `log_scalar`."""
     return _elementwise(_log_into, x)
 
 
-def normal_cdf_array(x: ArrayLike) -> NDArray[np.float64]:
+def normal_cdf_array(x: ArrayLike) -> Vector:
     """Return the standard normal distribution function at `x`, in its shape; see `normal_cdf_scalar`."""
     return _elementwise(_normal_cdf_into, x)
 
 
-def inverse_normal_cdf_array(p: ArrayLike) -> NDArray[np.float64]:
+def inverse_normal_cdf_array(p: ArrayLike) -> Vector:
     """Return the standard normal quantile of `p`, in its shape; see `inverse_normal_cdf_scalar`."""
     return _elementwise(_inverse_normal_cdf_into, p)

@@ -1,0 +1,95 @@
+"""Plain twins of the engine's kernels: each written from its rule, one number at a time, with the standard library."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from fractions import Fraction
+
+SECONDS_PER_YEAR = 365 * 24 * 3600
+
+
+def normal_cdf(x: float) -> float:
+    """Standard normal distribution function."""
+    return 0.5 * math.erfc(-x / math.sqrt(2.0))
+
+
+def black76(is_call: bool, strike: float, forward: float, total_variance: float, discount: float = 1.0) -> float:
+    """Black (1976): D c (F N(c d1) - K N(c d2)); at no variance the payoff, at strike 0 the forward."""
+    sign = 1.0 if is_call else -1.0
+    if total_variance == 0.0 or strike == 0.0:
+        return discount * max(sign * (forward - strike), 0.0)
+    deviation = math.sqrt(total_variance)
+    d1 = math.log(forward / strike) / deviation + 0.5 * deviation
+    d2 = d1 - deviation
+    return discount * sign * (forward * normal_cdf(sign * d1) - strike * normal_cdf(sign * d2))
+
+
+def smile(nodes: Sequence[float], x: float) -> float:
+    """Volatility at x: linear between the seven nodes at -3 ... 3, flat beyond."""
+    place = min(max(x, -3.0), 3.0) + 3.0
+    left = min(int(place), 5)
+    return nodes[left] + (place - left) * (nodes[left + 1] - nodes[left])
+
+
+def moved_volatility(
+    nodes: Sequence[float], strike: float, forward: float, years: float, skew: float, stickiness: float, level: float,
+    spot_return: float, shock: float,
+) -> float:  # fmt: skip
+    """atm' [vol(x)/atm], x at the new forward with the old volatility at the money and the time left."""
+    atm = nodes[3]
+    if atm == 0.0:
+        return 0.0
+    moved = atm * math.exp(stickiness * skew / atm * spot_return + level * shock)
+    x = math.log(strike / forward) / (atm * math.sqrt(years)) if strike > 0.0 else -3.0
+    return moved * smile(nodes, x) / atm
+
+
+def value(
+    kind: str, inverse: bool, strike: float, spot: float, forward: float, forward_now: float, variance: float,
+    discount: float,
+) -> float:  # fmt: skip
+    """Worth in USD of one contract with multiplier 1; a coin gain counts at spot.
+
+    An inverse perpetual or future is worth its gain since now, in coin 1/F - 1/F', at spot.
+    """
+    if kind in ("spot", "perpetual", "future"):
+        return spot * (1.0 / forward_now - 1.0 / forward) if inverse and kind != "spot" else forward
+    price = black76(kind == "call", strike, forward, variance, discount)
+    return spot * price / forward if inverse else price
+
+
+def tail(profits: Sequence[float], weights: Sequence[float], probability: float) -> tuple[float, float, float]:
+    """Expected shortfall, value at risk and worst loss; Acerbi and Tasche, the boundary counted in part.
+
+    Masses in exact fractions; the boundary is reached at 1 - 1e-9 of the mass.
+    """
+    pairs = sorted((p, Fraction(w)) for p, w in zip(profits, weights, strict=True) if w > 0)
+    mass = Fraction(probability) * sum(w for _, w in pairs)
+    reached = Fraction(0)
+    boundary = pairs[-1][0]
+    for profit, weight in pairs:
+        reached += weight
+        if reached >= mass * (1 - Fraction(1, 10**9)):
+            boundary = profit
+            break
+    below = [(p, w) for p, w in pairs if p < boundary]
+    rest = mass - sum(w for _, w in below)
+    total = sum(w * Fraction(p) for p, w in below) + rest * Fraction(boundary)
+    return float(-total / mass), -boundary, -pairs[0][0]
+
+
+def stress(profits: Sequence[float], weights: Sequence[float]) -> tuple[float, int]:
+    """Largest weight x loss and the first scenario that gives it."""
+    losses = [-w * p for p, w in zip(profits, weights, strict=True)]
+    worst = max(losses)
+    return worst, losses.index(worst)
+
+
+def account_profits(table: Sequence[Sequence[Sequence[float]]], holdings: Sequence[tuple[int, float]]) -> list[float]:
+    """Profit of an account in each scenario, the lowest of the steps; `table` is [instrument][step][scenario]."""
+    steps, scenarios = len(table[0]), len(table[0][0])
+    return [
+        min(math.fsum(quantity * table[i][step][s] for i, quantity in holdings) for step in range(steps))
+        for s in range(scenarios)
+    ]
