@@ -98,7 +98,8 @@ class Positions:
             )
         bad = np.flatnonzero(~np.isfinite(self.quantity))
         if bad.size:
-            raise InvalidInput(f"account {self.account_of(int(bad[0]))}: quantity {self.quantity[bad[0]]} is not finite")
+            account = self.account_of(int(bad[0]))
+            raise InvalidInput(f"account {account}: quantity {self.quantity[bad[0]]} is not finite")
 
     def __len__(self) -> int:
         return int(self.indptr.size - 1)
@@ -138,7 +139,7 @@ def _coerce(record: Any, dtype: type, *names: str) -> None:
         given = np.asarray(getattr(record, name))
         if given.ndim != 1:
             raise InvalidInput(f"{name}: expected one dimension, got shape {given.shape}")
-        array = np.array(given, dtype=dtype)
+        array: NDArray[Any] = np.array(given, dtype=dtype)
         if dtype is not np.float64 and not np.array_equal(array, given):
             raise InvalidInput(f"{name}: a value does not fit {np.dtype(dtype).name}")
         array.flags.writeable = False
@@ -157,7 +158,7 @@ def _check_instruments(instruments: Instruments) -> None:
     option = kind >= Kind.CALL
     _refuse(instruments, (kind < Kind.SPOT) | (kind > Kind.PUT), "kind", "is not a known kind")
     _refuse(instruments, instruments.underlying < 0, "underlying", "is negative")
-    _refuse(instruments, dated & (instruments.seconds_to_expiry <= 0), "seconds_to_expiry", "has expired: settle it first")
+    _refuse(instruments, dated & (instruments.seconds_to_expiry <= 0), "seconds_to_expiry", "has expired: settle it")
     _refuse(instruments, ~dated & (instruments.seconds_to_expiry != 0), "seconds_to_expiry", "must be 0 when undated")
     _refuse(instruments, dated & (instruments.slice < 0), "slice", "is unknown: a dated instrument needs a slice")
     _refuse(instruments, ~dated & (instruments.slice != -1), "slice", "must be -1 when undated")

@@ -93,16 +93,18 @@ class MarketState:
 
 def check_market(market: MarketState, instruments: Instruments) -> None:
     """Raise `InvalidInput` when an instrument's underlying or slice is unknown to the market, or they disagree."""
+    underlyings, slices = len(market.symbols), market.slice_seconds.size
     for row in range(len(instruments)):
         underlying, slice_ = int(instruments.underlying[row]), int(instruments.slice[row])
-        if underlying >= len(market.symbols):
-            raise InvalidInput(f"instrument {row}: underlying {underlying} is not one of the {len(market.symbols)} listed")
-        if slice_ >= market.slice_seconds.size:
-            raise InvalidInput(f"instrument {row}: slice {slice_} is not one of the {market.slice_seconds.size} known")
+        if underlying >= underlyings:
+            raise InvalidInput(f"instrument {row}: underlying {underlying} is not one of the {underlyings} listed")
+        if slice_ >= slices:
+            raise InvalidInput(f"instrument {row}: slice {slice_} is not one of the {slices} known")
         if slice_ < 0:
             continue
         if market.slice_underlying[slice_] != underlying:
-            raise InvalidInput(f"instrument {row}: slice {slice_} belongs to underlying {market.slice_underlying[slice_]}")
+            owner = market.slice_underlying[slice_]
+            raise InvalidInput(f"instrument {row}: slice {slice_} belongs to underlying {owner}, not {underlying}")
         if market.slice_seconds[slice_] != instruments.seconds_to_expiry[row]:
             raise InvalidInput(
                 f"instrument {row}: expires in {instruments.seconds_to_expiry[row]} s, its slice in "
@@ -111,7 +113,7 @@ def check_market(market: MarketState, instruments: Instruments) -> None:
 
 
 def _frozen(value: object, dtype: type) -> NDArray[np.generic]:
-    array = np.array(value, dtype=dtype)
+    array: NDArray[np.generic] = np.array(value, dtype=dtype)
     array.flags.writeable = False
     return array
 

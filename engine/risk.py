@@ -1,10 +1,9 @@
-"""Measures of a loss distribution and their upper bounds, on plain arrays; the fused ones are in `engine.kernels.tail`."""
+"""Measures of a loss distribution and their upper bounds, on plain arrays; `engine.kernels.tail` has the fused ones."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import binom
 
 from engine.errors import InvalidInput
 
@@ -61,11 +60,15 @@ def value_at_risk_upper(loss: NDArray[np.float64], level: float, confidence: flo
         If n is too small for any order statistic to give the confidence.
     """
     _check(loss, level)
-    # ppf is the smallest j with cdf(j) >= confidence, and k - 1 = j
-    order = int(binom.ppf(confidence, loss.size, level)) + 1
-    if order > loss.size:
+    # P(Bin(n, level) <= n - 1 - j) = 1 - P(at most j of n exceed), a sum of few terms since exceedances are rare
+    term, exceeding, allowed = level**loss.size, 0.0, -1
+    while exceeding + term <= 1.0 - confidence:
+        exceeding += term
+        allowed += 1
+        term *= (loss.size - allowed) / (allowed + 1) * (1.0 - level) / level
+    if allowed < 0:
         raise InvalidInput(f"{loss.size} losses are too few for a bound of the {level} quantile at {confidence}")
-    return float(np.sort(loss)[order - 1])
+    return float(np.sort(loss)[loss.size - 1 - allowed])
 
 
 def pivotal_ratio(point: float, replicates: NDArray[np.float64], confidence: float) -> tuple[float, float]:
@@ -94,6 +97,6 @@ def _mass(count: int, level: float) -> float:
 
 def _check(loss: NDArray[np.float64], level: float) -> None:
     if loss.size == 0 or not np.all(np.isfinite(loss)):
-        raise InvalidInput(f"expected finite losses, got {loss.size} of which {np.count_nonzero(~np.isfinite(loss))} are not")
+        raise InvalidInput(f"{loss.size} losses, {np.count_nonzero(~np.isfinite(loss))} of them not finite")
     if not 0.0 < level < 1.0:
         raise InvalidInput(f"level {level} must lie between 0 and 1")

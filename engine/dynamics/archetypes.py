@@ -59,4 +59,5 @@ def _profit(
     before, after = np.empty(1), np.empty(log_return.size)
     price(is_call, strike, exact_log, np.ones(1), np.zeros(1), np.array([variance_now]), 1.0, before)
     price(is_call, strike, exact_log, exp_array(log_return), log_return, variance, 1.0, after)
-    return after - before[0]
+    profit: NDArray[np.float64] = after - before[0]
+    return profit

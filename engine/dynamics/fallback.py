@@ -43,7 +43,7 @@ def fill_short_histories(
     own = returns.log_return.shape[1] - returns.first_return
     for symbol, count in zip(symbols, own, strict=True):
         if count < LEAST_OWN_HOURS:
-            raise InvalidInput(f"history of {symbol} has {max(count, 0)} returns on the clock, {LEAST_OWN_HOURS} are needed")
+            raise InvalidInput(f"history of {symbol} has {max(count, 0)} returns on the clock, not {LEAST_OWN_HOURS}")
     if own.max() < settings.minimum_history_hours:
         raise InvalidInput(f"no history has {settings.minimum_history_hours} hours; the longest has {own.max()}")
     library = returns.log_return[:, -hours:].copy()

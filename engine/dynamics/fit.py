@@ -75,7 +75,7 @@ def calibrate(
         clock_hour=_frozen(returns.hour[-hours:]),
         residual_micro=_frozen(residual),
         volatility_move_micro=_frozen(moves),
-        recent_close_e8=_frozen(returns.close_e8[:, -RECENT_HOURS:]),
+        recent_close_e8=_frozen(returns.close_e8[:, -min(RECENT_HOURS, hours) :]),
     )
 
 

@@ -40,7 +40,7 @@ class PriceHistory:
         bad = np.flatnonzero(~(np.isfinite(self.volume) & (self.volume >= 0)))
         if bad.size:
             raise InvalidInput(
-                f"history of {self.symbol}: volume {self.volume[bad[0]]} at hour {self.hour[bad[0]]} is not a number >= 0"
+                f"history of {self.symbol}: volume {self.volume[bad[0]]} at hour {self.hour[bad[0]]} must be at least 0"
             )
 
 
@@ -92,10 +92,10 @@ def _store(record: Any, what: str, **types: type) -> None:
     for name, dtype in types.items():
         given = np.asarray(getattr(record, name))
         if given.ndim != 1 or given.size != np.asarray(record.hour).size:
-            raise InvalidInput(f"{what} of {record.symbol}: {name} has shape {given.shape}, hour {np.shape(record.hour)}")
+            raise InvalidInput(f"{what} of {record.symbol}: {name} has shape {given.shape}, hour another")
         if given.dtype.kind == "f" and not np.all(np.isfinite(given)):
             raise InvalidInput(f"{what} of {record.symbol}: {name} holds {given[~np.isfinite(given)][0]}")
-        array = np.array(given, dtype=dtype)
+        array: NDArray[Any] = np.array(given, dtype=dtype)
         if not np.array_equal(array, given):
             raise InvalidInput(f"{what} of {record.symbol}: {name} is not whole numbers")
         array.flags.writeable = False

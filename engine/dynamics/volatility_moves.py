@@ -41,7 +41,7 @@ def volatility_moves_micro(
         raise InvalidInput(f"volatility histories {given} must each belong to one of {list(symbols)}, none twice")
     for history in histories:
         if history.hour.size < 2:
-            raise InvalidInput(f"volatility history of {history.symbol} has {history.hour.size} observations, 2 are needed")
+            raise InvalidInput(f"volatility history of {history.symbol} has {history.hour.size} observations; 2 needed")
         moves[symbols.index(history.symbol)] = _moves(hour, history)
     return moves
 

@@ -1,0 +1,87 @@
+"""Costs on top of the model: liquidity, concentration and funding (DESIGN 3.9)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.book import Instruments, Kind
+from engine.configuration import ModelConfiguration
+from engine.dynamics.calibration import Calibration
+from engine.market import MarketState
+
+HOURS_A_DAY = 24.0
+USD_PER_SLOPE = 1_000_000.0
+
+
+@dataclass(frozen=True, slots=True)
+class LiquidityCurve:
+    """Cost in USD of closing N USD of each underlying, shape (U,) each.
+
+    cost(N) = N (half_spread + impact sqrt(N)) + N day_deviation sqrt(max(0, N / daily_capacity - 1))
+
+    The first part is liquidity, with impact = Y sigma_day / sqrt(V_stress). The second is concentration: what exceeds
+    the share of a stressed day's volume that can be sold waits, and its risk grows with the root of the days.
+    """
+
+    half_spread: float
+    impact: NDArray[np.float64]
+    day_deviation: NDArray[np.float64]
+    daily_capacity: NDArray[np.float64]
+
+    def liquidity(self, size_usd: NDArray[np.float64], underlying: NDArray[np.int32]) -> NDArray[np.float64]:
+        """Return the first part for sizes in USD, at least 0."""
+        cost: NDArray[np.float64] = size_usd * (self.half_spread + self.impact[underlying] * np.sqrt(size_usd))
+        return cost
+
+    def concentration(self, size_usd: NDArray[np.float64], underlying: NDArray[np.int32]) -> NDArray[np.float64]:
+        """Return the second part for sizes in USD, at least 0."""
+        days = np.maximum(size_usd / self.daily_capacity[underlying] - 1.0, 0.0)
+        return size_usd * self.day_deviation[underlying] * np.sqrt(days)
+
+    def base(self, reference_size_usd: float) -> NDArray[np.float64]:
+        """Return the constant of a line that lies above cost(N)/N for every N, shape (U,); see `slope`."""
+        base: NDArray[np.float64] = self.half_spread + 0.5 * self.impact * np.sqrt(reference_size_usd)
+        return base
+
+    def slope(self, reference_size_usd: float) -> NDArray[np.float64]:
+        """Return the line's slope per USD 1e6, shape (U,).
+
+        Notes
+        -----
+        Both parts by the inequality of arithmetic and geometric means: sqrt(N) <= sqrt(N*)/2 (1 + N/N*), and
+        sqrt(N/c - 1) = sqrt(1 (N/c - 1)) <= N / (2 c). So base + slope N dominates the curve everywhere.
+        """
+        impact = 0.5 * self.impact / np.sqrt(reference_size_usd)
+        waiting = 0.5 * self.day_deviation / self.daily_capacity
+        slope: NDArray[np.float64] = (impact + waiting) * USD_PER_SLOPE
+        return slope
+
+
+def liquidity_curve(calibration: Calibration, market: MarketState, model: ModelConfiguration) -> LiquidityCurve:
+    """Return the cost curve of each underlying of the market."""
+    assets = [calibration.assets[calibration.index_of(symbol)] for symbol in market.symbols]
+    day_deviation = np.sqrt(HOURS_A_DAY * np.array([asset.long_run_variance for asset in assets]))
+    volume = np.array([asset.stress_volume for asset in assets]) * market.spot
+    return LiquidityCurve(
+        half_spread=0.5 * model.spread_fraction,
+        impact=model.impact_coefficient * day_deviation / np.sqrt(volume),
+        day_deviation=day_deviation,
+        daily_capacity=model.participation_fraction * volume,
+    )
+
+
+def funding_fraction(market: MarketState, model: ModelConfiguration, hours: int) -> NDArray[np.float64]:
+    """Return the funding charge over the horizon as a fraction of perpetual notional, shape (U,), always a cost.
+
+    min(cap, |rate| + 99 % quantile of its change) an hour, against the holder whichever side pays now (DESIGN 3.6).
+    """
+    hourly = np.minimum(market.funding_cap_hourly, np.abs(market.funding_rate_hourly) + model.funding_change_hourly)
+    return hourly * float(hours)
+
+
+def is_perpetual(instruments: Instruments) -> NDArray[np.float64]:
+    """Return 1 for perpetuals and 0 for all others, shape (I,)."""
+    return np.where(instruments.kind == Kind.PERPETUAL, 1.0, 0.0)

@@ -1,0 +1,194 @@
+"""Requirements of whole accounts, with the component that binds (DESIGN 3.9).
+
+    model     = max( ES_U(history), ES_U(history stretched by the trend), weighted stress )
+    portfolio = max( model, 0.2 gross + 0.8 model, leg floor ) + liquidity + concentration + funding
+    IM        = max( min( portfolio, sum of market ratios ) for linear books, portfolio for others;  MM (1 + d) )
+
+gross is the sum over underlyings of the model loss of that underlying's own book. MM is the same over the liquidation
+horizon, the worst hour of each path counting, plus the liquidation fee.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.addons import LiquidityCurve, funding_fraction, is_perpetual
+from engine.bounds import bound_factors, factor_of
+from engine.errors import NonFiniteResult
+from engine.evaluation import COMPONENTS, AccountRequirements, MarketRatios
+from engine.losses import Losses, PricedHorizon, Problem, effective_size_usd, losses_of
+from engine.rows import BookRows, unit_notional
+from engine.sums import segment_sums
+
+USD_PER_SLOPE = 1_000_000.0
+
+
+@dataclass(frozen=True, slots=True)
+class ModelLoss:
+    """Model loss of accounts in USD, shape (A,) each: by itself, and the gross of its underlyings."""
+
+    point: NDArray[np.float64]
+    bound: NDArray[np.float64]
+    gross_point: NDArray[np.float64]
+    gross_bound: NDArray[np.float64]
+    stress_unweighted: NDArray[np.float64]
+    binding: NDArray[np.int8]
+
+
+@dataclass(frozen=True, slots=True)
+class Portfolio:
+    """Requirement of accounts at one horizon before the rules between horizons, USD, shape (A,) each."""
+
+    point: NDArray[np.float64]
+    bound: NDArray[np.float64]
+    stress_unweighted: NDArray[np.float64]
+    binding: NDArray[np.int8]
+
+
+def account_requirements(
+    problem: Problem,
+    rows: BookRows,
+    initial: PricedHorizon,
+    maintenance: PricedHorizon,
+    curve: LiquidityCurve,
+    markets: MarketRatios,
+) -> AccountRequirements:
+    """Return the requirements of every account.
+
+    Raises
+    ------
+    NonFiniteResult
+        If a figure of an account is not finite; the message names it. No account is dropped.
+    """
+    model = problem.model
+    start = _portfolio(problem, rows, initial, curve, 0.0)
+    keep = _portfolio(problem, rows, maintenance, curve, model.liquidation_fee_fraction)
+    caps = {
+        (name, kind): _sum_of_ratios(problem, rows, markets, name, kind)
+        for name in ("initial", "maintenance")
+        for kind in ("", "_point")
+    }
+    above = 1.0 + model.initial_over_maintenance
+    maintenance_bound = np.minimum(keep.bound, caps["maintenance", ""])
+    maintenance_point = np.minimum(keep.point, caps["maintenance", "_point"])
+    capped = np.minimum(start.bound, caps["initial", ""])
+    binding = np.where(caps["initial", ""] < start.bound, COMPONENTS.index("sum_of_ratios"), start.binding)
+    binding = np.where(maintenance_bound * above > capped, COMPONENTS.index("maintenance"), binding)
+    result = AccountRequirements(
+        initial=np.maximum(capped, maintenance_bound * above),
+        maintenance=maintenance_bound,
+        initial_point=np.maximum(np.minimum(start.point, caps["initial", "_point"]), maintenance_point * above),
+        maintenance_point=maintenance_point,
+        stress_unweighted=start.stress_unweighted,
+        value=rows.sum_parts(rows.sum_positions(initial.value)),
+        binding=binding.astype(np.int8),
+    )
+    for name in ("initial", "maintenance", "initial_point", "value"):
+        _require_finite(np.isfinite(getattr(result, name)), name)
+    return result
+
+
+def _portfolio(
+    problem: Problem, rows: BookRows, priced: PricedHorizon, curve: LiquidityCurve, fee_fraction: float
+) -> Portfolio:
+    notional = unit_notional(problem.instruments, problem.market)
+    legs = rows.sum_parts(rows.sum_positions(notional, absolute=True))
+    loss = _model_loss(problem, rows, priced, rows.sum_positions(notional))
+    floor = problem.model.leg_floor_fraction * legs
+    added = _added(problem, rows, priced, curve, notional) + fee_fraction * legs
+    weight = problem.model.gross_weight
+    # written as a step up from the model, so that gross = model leaves it to the bit
+    point = loss.point + weight * np.maximum(loss.gross_point - loss.point, 0.0)
+    bound = loss.bound + weight * np.maximum(loss.gross_bound - loss.bound, 0.0)
+    binding = np.where(bound > loss.bound, COMPONENTS.index("gross"), loss.binding)
+    binding = np.where(floor > bound, COMPONENTS.index("leg_floor"), binding)
+    binding = np.where(legs == 0.0, COMPONENTS.index("none"), binding)
+    return Portfolio(
+        point=np.maximum(point, floor) + added,
+        bound=np.maximum(bound, floor) + added,
+        stress_unweighted=loss.stress_unweighted,
+        binding=binding.astype(np.int8),
+    )
+
+
+def _added(
+    problem: Problem,
+    rows: BookRows,
+    priced: PricedHorizon,
+    curve: LiquidityCurve,
+    notional: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """Liquidity, concentration and funding of each account; sizes are netted within an underlying."""
+    underlying = rows.part_underlying
+    size = effective_size_usd(priced, rows.part_indptr, underlying, rows.instrument, rows.quantity)
+    perpetual = np.abs(rows.sum_positions(notional * is_perpetual(problem.instruments)))
+    funding = perpetual * funding_fraction(problem.market, problem.model, priced.hours)[underlying]
+    return rows.sum_parts(curve.liquidity(size, underlying) + curve.concentration(size, underlying) + funding)
+
+
+def _model_loss(
+    problem: Problem, rows: BookRows, priced: PricedHorizon, net_notional: NDArray[np.float64]
+) -> ModelLoss:
+    """Model loss of each account; the bound takes the gross-weighted mean of its underlyings' factors."""
+    parts = losses_of(problem, priced, rows.part_indptr, rows.instrument, rows.quantity)
+    _require_finite(rows.sum_parts(np.where(parts.finite, 0.0, 1.0)) == 0.0, "profit")
+    factors = bound_factors(problem.calibration, problem.market.symbols, priced.hours)
+    bounded = parts.tail * factor_of(factors, rows.part_underlying, rows.part_has_option, net_notional)
+    gross_tail, gross_bounded = rows.sum_parts(parts.tail), rows.sum_parts(bounded)
+    whole = _whole_accounts(problem, rows, priced, parts)
+    _require_finite(whole.finite, "profit")
+    mean = np.divide(gross_bounded, gross_tail, out=np.ones(gross_tail.size), where=gross_tail > 0.0)
+    one = np.diff(rows.account_parts) == 1
+    tail_bound = np.where(one, gross_bounded, whole.tail * mean)
+    historical = np.where(whole.tail_set == 0, COMPONENTS.index("historical"), COMPONENTS.index("historical_trend"))
+    return ModelLoss(
+        point=np.maximum(whole.tail, whole.stress),
+        bound=np.maximum(tail_bound, whole.stress),
+        gross_point=rows.sum_parts(np.maximum(parts.tail, parts.stress)),
+        gross_bound=rows.sum_parts(np.maximum(bounded, parts.stress)),
+        stress_unweighted=whole.stress_unweighted,
+        binding=np.where(whole.stress > tail_bound, COMPONENTS.index("stress"), historical).astype(np.int8),
+    )
+
+
+def _whole_accounts(problem: Problem, rows: BookRows, priced: PricedHorizon, parts: Losses) -> Losses:
+    """Losses of whole accounts: those of the only part where there is one, computed where there are several."""
+    count = np.diff(rows.account_parts)
+    several, one = count > 1, count == 1
+    held = np.diff(rows.account_indptr)
+    take = np.repeat(several, held)
+    indptr = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(held[several])])
+    joint = losses_of(problem, priced, indptr, rows.instrument[take], rows.quantity[take])
+    figures: dict[str, NDArray[Any]] = {}
+    for name in Losses.__dataclass_fields__:
+        single = getattr(parts, name)
+        figure = np.full(count.size, name == "finite").astype(single.dtype)
+        figure[one] = single[rows.account_parts[:-1][one]]
+        figure[several] = getattr(joint, name)
+        figures[name] = figure
+    return Losses(**figures)
+
+
+def _sum_of_ratios(
+    problem: Problem, rows: BookRows, markets: MarketRatios, name: str, kind: str
+) -> NDArray[np.float64]:
+    """What the market ratios ask of each account, position by position; infinite for books with an option."""
+    notional = unit_notional(problem.instruments, problem.market)
+    row = np.searchsorted(markets.market_id, problem.instruments.market_id)[rows.instrument]
+    size = np.abs(rows.quantity) * notional[rows.instrument]
+    long = rows.quantity > 0.0
+    base = np.where(long, getattr(markets, f"{name}_long{kind}")[row], getattr(markets, f"{name}_short{kind}")[row])
+    slope = np.where(long, markets.slope_long[row], markets.slope_short[row])
+    asked = segment_sums(rows.account_indptr, size * (base + slope * (size / USD_PER_SLOPE)))
+    options = rows.sum_parts(np.where(rows.part_has_option, 1.0, 0.0))
+    return np.where(options > 0.0, np.inf, asked)
+
+
+def _require_finite(finite: NDArray[np.bool_], what: str) -> None:
+    bad = np.flatnonzero(~finite)
+    if bad.size:
+        raise NonFiniteResult(f"account {bad[0]}: its {what} is not finite; check its quantities and the prices")

@@ -1,0 +1,112 @@
+"""Market ratios: one unit long and one unit short of each instrument, the worst of each market, and a slope in size."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.addons import LiquidityCurve, funding_fraction, is_perpetual
+from engine.book import Kind
+from engine.bounds import bound_factors, factor_of
+from engine.errors import NonFiniteResult
+from engine.evaluation import COMPONENTS, MarketRatios
+from engine.losses import PricedHorizon, Problem, losses_of
+from engine.rows import unit_notional
+
+LONG, SHORT = 0, 1
+
+
+@dataclass(frozen=True, slots=True)
+class InstrumentRatios:
+    """Ratios of one unit of each instrument at one horizon, shape (2, I) each: long, short.
+
+    Fractions of underlying notional. The constant of the liquidity line is in them; its slope is the market's.
+    """
+
+    bound: NDArray[np.float64]
+    point: NDArray[np.float64]
+    binding: NDArray[np.int8]
+
+
+def instrument_ratios(
+    problem: Problem, priced: PricedHorizon, curve: LiquidityCurve, fee_fraction: float
+) -> InstrumentRatios:
+    """Return model loss or leg floor, plus liquidity's constant, funding and the fee given, of one contract.
+
+    Raises
+    ------
+    NonFiniteResult
+        If a profit of an instrument is not finite; the message names it.
+    """
+    instruments, count = problem.instruments, len(problem.instruments)
+    every = np.tile(np.arange(count, dtype=np.int32), 2)
+    sign = np.repeat(np.array([1.0, -1.0]), count)
+    loss = losses_of(problem, priced, np.arange(2 * count + 1, dtype=np.int64), every, sign)
+    if not np.all(loss.finite):
+        raise NonFiniteResult(f"instrument {every[np.flatnonzero(~loss.finite)[0]]}: a profit is not finite")
+    notional = np.tile(unit_notional(instruments, problem.market), 2)
+    underlying = instruments.underlying[every]
+    option = (instruments.kind >= Kind.CALL)[every]
+    factors = bound_factors(problem.calibration, problem.market.symbols, priced.hours)
+    bounded = loss.tail * factor_of(factors, underlying, option, sign)
+    funding = funding_fraction(problem.market, problem.model, priced.hours)[underlying]
+    funding = funding * is_perpetual(instruments)[every]
+    added = curve.base(problem.model.reference_size_usd)[underlying] + funding + fee_fraction
+    floor = problem.model.leg_floor_fraction
+
+    def ratio(tail: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.asarray(np.maximum(np.maximum(tail, loss.stress) / notional, floor) + added)
+
+    historical = np.where(loss.tail_set == 0, COMPONENTS.index("historical"), COMPONENTS.index("historical_trend"))
+    model = np.where(loss.stress > bounded, COMPONENTS.index("stress"), historical)
+    binding = np.where(np.maximum(bounded, loss.stress) / notional < floor, COMPONENTS.index("leg_floor"), model)
+    return InstrumentRatios(
+        ratio(bounded).reshape(2, count), ratio(loss.tail).reshape(2, count), binding.astype(np.int8).reshape(2, count)
+    )
+
+
+def market_ratios(
+    problem: Problem, initial: InstrumentRatios, maintenance: InstrumentRatios, curve: LiquidityCurve
+) -> MarketRatios:
+    """Return the worst of each market's instruments, side by side; initial >= maintenance (1 + d).
+
+    The slope is the steepest of the market's underlyings.
+    """
+    instruments = problem.instruments
+    ids, market = np.unique(instruments.market_id, return_inverse=True)
+    above = 1.0 + problem.model.initial_over_maintenance
+    slope = _largest(curve.slope(problem.model.reference_size_usd)[instruments.underlying], market, ids.size)
+    columns: dict[str, NDArray[Any]] = {"slope_long": slope, "slope_short": slope}
+    for side, name in ((LONG, "long"), (SHORT, "short")):
+        for kind in ("", "_point"):
+            figures = (initial.bound, maintenance.bound) if kind == "" else (initial.point, maintenance.point)
+            least = _largest(figures[1][side], market, ids.size)
+            columns[f"maintenance_{name}{kind}"] = least
+            columns[f"initial_{name}{kind}"] = np.maximum(_largest(figures[0][side], market, ids.size), least * above)
+        own = _largest(initial.bound[side], market, ids.size)
+        worst = _first_of(initial.bound[side], own, market, ids.size)
+        by_maintenance = columns[f"maintenance_{name}"] * above > own
+        columns[f"worst_{name}"] = worst
+        columns[f"binding_{name}"] = np.where(
+            by_maintenance, COMPONENTS.index("maintenance"), initial.binding[side][worst]
+        ).astype(np.int8)
+    return MarketRatios(market_id=ids.astype(np.int32), **columns)
+
+
+def _largest(value: NDArray[np.float64], market: NDArray[np.int64], count: int) -> NDArray[np.float64]:
+    out = np.zeros(count)
+    np.maximum.at(out, market, value)
+    return out
+
+
+def _first_of(
+    value: NDArray[np.float64], largest: NDArray[np.float64], market: NDArray[np.int64], count: int
+) -> NDArray[np.int32]:
+    """Return the first instrument of each market that has the market's largest value."""
+    out = np.full(count, value.size, dtype=np.int32)
+    hit = np.flatnonzero(value == largest[market])
+    np.minimum.at(out, market[hit], hit.astype(np.int32))
+    return out

@@ -1,0 +1,67 @@
+"""An ordered set of joint factor moves with a content hash; every account is valued on the same ones."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True)
+class ScenarioSet:
+    """S scenarios of U underlyings, worst first by severity.
+
+    Attributes
+    ----------
+    name : str
+    hours : int64 array, shape (points,)
+        Hours from now of the path's points.
+    log_return : float64 array, shape (U, points, S)
+        Log return of spot from now.
+    volatility_shock : float64 array, shape (U, points, S)
+        Cumulative log shock of thirty-day volatility.
+    weight : float64 array, shape (U, S)
+        Factor on the profit or loss that an underlying's instruments make in the scenario; 1 for what history drew.
+    label : tuple of str
+        What each scenario is: a name, or the hour at which its block of history starts.
+    """
+
+    name: str
+    hours: NDArray[np.int64]
+    log_return: NDArray[np.float64]
+    volatility_shock: NDArray[np.float64]
+    weight: NDArray[np.float64]
+    label: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.label)
+
+    @property
+    def content_hash(self) -> str:
+        """Sha256 (hex) of the name, labels and bytes of every table, each with its shape."""
+        digest = hashlib.sha256(f"{self.name}\n{','.join(self.label)}\n".encode())
+        for table, kind in (
+            (self.hours, "<i8"),
+            (self.log_return, "<f8"),
+            (self.volatility_shock, "<f8"),
+            (self.weight, "<f8"),
+        ):
+            digest.update(repr(table.shape).encode())
+            digest.update(np.ascontiguousarray(table, dtype=kind).tobytes())
+        return digest.hexdigest()
+
+
+def severity_order(log_return: NDArray[np.float64], deviation: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Return the order of scenarios: largest |return| / deviation over the underlyings first, ties as they were.
+
+    Parameters
+    ----------
+    log_return : float64 array, shape (U, S)
+        At the horizon.
+    deviation : float64 array, shape (U,)
+        Of the horizon's return; positive.
+    """
+    severity = np.max(np.abs(log_return) / deviation[:, None], axis=0)
+    return np.argsort(-severity, kind="stable")

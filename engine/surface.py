@@ -1,0 +1,108 @@
+"""How a volatility surface answers to spot and to a shock of its thirty-day level (DESIGN 3.5).
+
+    atm'(T) = atm(T) exp( ssr(sign r) psi(T)/atm(T) r + tau(T) e ),   tau(T) = (30 / max(days, 1))^p
+
+Two exponents p were fitted, in the body and in the crash tail, on either side of 30 days (931 Deribit snapshots); at
+each tenor the larger shock is taken. `revalue` applies the formula; here its coefficients are computed.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.configuration import CalibrationSettings
+from engine.kernels.revalue import SurfaceResponse
+from engine.kernels.special import exp_array, log_array
+from engine.market import AT_THE_MONEY, MarketState
+
+SECONDS_A_DAY = 86_400.0
+DAYS_A_YEAR = 365.0
+PIVOT_DAYS = 30.0
+SHORTEST_DAYS = 1.0
+"""Below a day neither the tenor exponent nor the skew's 1/sqrt(T) is extrapolated."""
+
+
+def parallel_response(market: MarketState, settings: CalibrationSettings) -> SurfaceResponse:
+    """Return the response of each slice to spot and to a shock that moves all tenors the same way."""
+    days = _days(market)
+    return SurfaceResponse(
+        skew=_skew(market, days),
+        level_body=_tenor_power(days, settings.exponent_body_short, settings.exponent_body_long),
+        level_tail=_tenor_power(days, settings.exponent_tail_short, settings.exponent_tail_long),
+        stickiness_up=settings.skew_stickiness_rise,
+        stickiness_down=settings.skew_stickiness_fall,
+    )
+
+
+def twist_response(market: MarketState, settings: CalibrationSettings) -> SurfaceResponse:
+    """Return a response that turns the term structure about 30 days: short tenors with the shock, long ones against.
+
+    The share is (30 - days) / (30 + days), from 1 to -1.
+    """
+    days = _days(market)
+    parallel = parallel_response(market, settings)
+    twist = np.maximum(parallel.level_body, parallel.level_tail) * (PIVOT_DAYS - days) / (PIVOT_DAYS + days)
+    return SurfaceResponse(parallel.skew, twist, twist, parallel.stickiness_up, parallel.stickiness_down)
+
+
+def thirty_day_link(market: MarketState) -> NDArray[np.float64]:
+    """Return psi/atm at 30 days for each underlying, shape (U,); 0 where it has no slice.
+
+    The slice nearest to 30 days gives it, its skew taken to be constant per standard deviation.
+    """
+    link = np.zeros(len(market.symbols))
+    days = _days(market)
+    for underlying in range(len(market.symbols)):
+        slices = np.flatnonzero(market.slice_underlying == underlying)
+        if slices.size:
+            nearest = slices[int(np.argmin(np.abs(days[slices] - PIVOT_DAYS)))]
+            atm = market.vol_nodes[nearest, AT_THE_MONEY]
+            link[underlying] = _slope(market)[nearest] / (atm * atm * np.sqrt(PIVOT_DAYS / DAYS_A_YEAR))
+    return link
+
+
+def level_shock(
+    total_shock: NDArray[np.float64],
+    log_return: NDArray[np.float64],
+    link: NDArray[np.float64],
+    settings: CalibrationSettings,
+) -> NDArray[np.float64]:
+    """Return e such that the thirty-day volatility moves by `total_shock` in all, its answer to spot included.
+
+    Parameters
+    ----------
+    total_shock, log_return : float64 arrays, shape (U, points, S)
+        History shows the whole move of a volatility index; the part due to spot must not be counted twice.
+    link : float64 array, shape (U,)
+        From `thirty_day_link`.
+    settings : CalibrationSettings
+
+    Returns
+    -------
+    float64 array, shape (U, points, S)
+    """
+    stickiness = np.where(log_return < 0.0, settings.skew_stickiness_fall, settings.skew_stickiness_rise)
+    result: NDArray[np.float64] = total_shock - stickiness * link[:, None, None] * log_return
+    return result
+
+
+def _days(market: MarketState) -> NDArray[np.float64]:
+    return np.maximum(market.slice_seconds / SECONDS_A_DAY, SHORTEST_DAYS)
+
+
+def _slope(market: MarketState) -> NDArray[np.float64]:
+    """Volatility per standard deviation of log strike, at the money."""
+    slope: NDArray[np.float64] = 0.5 * (market.vol_nodes[:, AT_THE_MONEY + 1] - market.vol_nodes[:, AT_THE_MONEY - 1])
+    return slope
+
+
+def _skew(market: MarketState, days: NDArray[np.float64]) -> NDArray[np.float64]:
+    deviation = market.vol_nodes[:, AT_THE_MONEY] * np.sqrt(days / DAYS_A_YEAR)
+    skew: NDArray[np.float64] = _slope(market) / deviation
+    return skew
+
+
+def _tenor_power(days: NDArray[np.float64], short: float, long: float) -> NDArray[np.float64]:
+    exponent = np.where(days < PIVOT_DAYS, short, long)
+    return exp_array(exponent * log_array(PIVOT_DAYS / days))
