@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from eth_abi import encode
+from eth_abi.abi import encode
 
 from oracle.chain.abi import Interface, selector
 from oracle.chain.contract import Contract, load_artefact

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import astuple, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -38,20 +38,17 @@ from oracle.types import AccountBook, BlockStamp, InstrumentKind
 from tests.venue import (
     HEARTBEAT_SECONDS,
     HOURS_OF_ROUNDS,
-    INITIAL_BOUNDS,
-    MAINTENANCE_BOUNDS,
     NODES_PPM,
-    SLOPE_BOUNDS,
-    Seed,
+    Market,
     Venue,
     deploy_venue,
     draw_accounts,
-    push_slices,
+    push_surface,
 )
 
 pytestmark = pytest.mark.chain
 
-ACCOUNTS: list[Seed] = draw_accounts(60)
+ACCOUNTS = draw_accounts(60)
 NOWHERE = "0x00000000000000000000000000000000000000A1"
 
 
@@ -101,14 +98,14 @@ class CountingLens(Lens):
 def test_the_book_equals_what_was_seeded_and_what_is_read_one_by_one(client: ChainClient, venue: Venue) -> None:
     book = reader_of(client, venue).read_book(venue.stamp)
     assert len(book) == len(ACCOUNTS) == venue.exchange.call(venue.stamp, "accountCount")
-    for index, (address, _, held) in enumerate(ACCOUNTS):
+    for index, account in enumerate(ACCOUNTS):
         first, end = book.indptr[index], book.indptr[index + 1]
         ids, sizes = book.instrument_id[first:end].tolist(), book.size_lots[first:end].tolist()
-        assert "0x" + book.address[index].tobytes().hex() == address
-        assert list(zip(ids, sizes, strict=True)) == held
-        own_ids, own_sizes = venue.exchange.call(venue.stamp, "positionsOf", address)
+        assert "0x" + book.address[index].tobytes().hex() == account.address
+        assert tuple(zip(ids, sizes, strict=True)) == account.positions
+        own_ids, own_sizes = venue.exchange.call(venue.stamp, "positionsOf", account.address)
         assert (list(own_ids), list(own_sizes)) == (ids, sizes)
-        _, version, _ = venue.exchange.call(venue.stamp, "accountState", address)
+        _, version, _ = venue.exchange.call(venue.stamp, "accountState", account.address)
         assert version == book.position_version[index] == 1
 
 
@@ -116,10 +113,10 @@ def test_cash_holds_pending_funding_so_that_equity_is_the_venues_own(client: Cha
     book = reader_of(client, venue).read_book(venue.stamp)
     marks = [venue.exchange.call(venue.stamp, "markE8", instrument) for instrument in range(6)]
     funded = 0
-    for index, (address, seeded_cash, held) in enumerate(ACCOUNTS):
-        value = sum(size * marks[instrument] // 10**10 for instrument, size in held)
-        assert int(book.cash_micro[index]) + value == venue.exchange.call(venue.stamp, "equityMicro", address)
-        funded += int(book.cash_micro[index]) != seeded_cash
+    for index, account in enumerate(ACCOUNTS):
+        value = sum(size * marks[instrument] // 10**10 for instrument, size in account.positions)
+        assert int(book.cash_micro[index]) + value == venue.exchange.call(venue.stamp, "equityMicro", account.address)
+        funded += int(book.cash_micro[index]) != account.cash_micro
     assert funded > 20
 
 
@@ -169,7 +166,7 @@ def test_rounds_equal_the_feeds_read_one_by_one(client: ChainClient, venue: Venu
 
 
 def test_a_lens_by_state_override_equals_the_deployed_one(client: ChainClient, venue: Venue) -> None:
-    override, deployed = reader_of(client, venue), reader_of(client, venue, Lens(client, venue.lens.address))
+    override, deployed = reader_of(client, venue), reader_of(client, venue, Lens(client, venue.contracts.lens.address))
     markets = override.read_markets(venue.stamp)
     assert markets == deployed.read_markets(venue.stamp)
     require_equal(override.read_book(venue.stamp), deployed.read_book(venue.stamp))
@@ -231,7 +228,7 @@ def test_a_later_block_does_not_change_what_is_read_at_an_earlier_one(
 ) -> None:
     before = describe_snapshot(read_snapshot(client, venue.settings(), venue.stamp, last_hour_of(venue)))
     execute(deployer, venue.feeds[0], "push", 123, client.head().timestamp)
-    push_slices(deployer, venue.surface, venue.expiries)
+    push_surface(deployer, venue.contracts.surface, venue.expiries)
     mine_at(client, client.head().timestamp + 86_400)
     after = describe_snapshot(read_snapshot(client, venue.settings(), venue.stamp, last_hour_of(venue)))
     assert before == after
@@ -244,18 +241,21 @@ def test_a_snapshot_holds_the_oracles_state(client: ChainClient, venue: Venue) -
     snapshot = read_snapshot(client, venue.settings(deployed_lens=True), venue.stamp, last_hour_of(venue))
     oracle = snapshot.oracle
     assert (snapshot.chain_id, snapshot.stamp) == (client.chain_id, venue.stamp)
-    assert (oracle.address, oracle.heartbeat_seconds) == (venue.oracle.address, HEARTBEAT_SECONDS)
-    assert oracle.signer_set_epoch == venue.oracle.call(venue.stamp, "signerSetEpoch")
-    assert oracle.signer_set_hash == venue.oracle.call(venue.stamp, "signerSetHash")
+    assert (oracle.address, oracle.heartbeat_seconds) == (venue.contracts.oracle.address, HEARTBEAT_SECONDS)
+    assert oracle.signer_set_epoch == venue.contracts.oracle.call(venue.stamp, "signerSetEpoch")
+    assert oracle.signer_set_hash == venue.contracts.oracle.call(venue.stamp, "signerSetHash")
     assert (oracle.last_sequence, oracle.last_reference_block, oracle.last_reference_timestamp) == (0, 0, 0)
     assert [market.market_id for market in oracle.markets] == [1, 2, 3, 4, 5, 6]
     for market in oracle.markets:
-        assert market.fallback_initial_ppm == 100_000 + market.market_id
         assert market.reference_timestamp == 0
         assert market.margin.values() == (0, 0, 0, 0, 0, 0)
-        assert astuple(market.initial) == INITIAL_BOUNDS
-        assert astuple(market.maintenance) == MAINTENANCE_BOUNDS
-        assert astuple(market.slope) == SLOPE_BOUNDS
+        configured = Market(market.market_id)
+        assert (market.initial, market.maintenance, market.slope) == (
+            configured.initial,
+            configured.maintenance,
+            configured.slope,
+        )
+        assert market.fallback_initial_ppm == configured.fallback_initial_ppm
     since = last_hour_of(venue) * 3_600
     assert all(int(rounds.timestamp[0]) <= since < int(rounds.timestamp[1]) for rounds in snapshot.rounds)
 
@@ -340,7 +340,7 @@ def test_an_expired_instrument_that_is_held_stops_the_snapshot_until_it_is_settl
     mine_at(client, near + 60)
     for feed, price in zip(venue.feeds, (6_000_000_000_000, 300_000_000_000), strict=True):
         execute(deployer, feed, "pushMany", [price, price + 1], [near, near + 30])
-    push_slices(deployer, venue.surface, venue.expiries[1:])
+    push_surface(deployer, venue.contracts.surface, venue.expiries[1:])
     last_hour = near // 3_600 - 1
     with pytest.raises(BadBook, match="expired at .* call settle\\([23], roundId\\)"):
         read_snapshot(client, venue.settings(), client.head(), last_hour)
@@ -361,7 +361,7 @@ def test_a_wrong_address_is_named(client: ChainClient, venue: Venue) -> None:
     with pytest.raises(WrongContract, match="BookLens.readMarkets returned 0 bytes"):
         reader_of(client, venue, Lens(client, NOWHERE)).read_markets(stamp)
     with pytest.raises((WrongContract, CallReverted)):
-        DemoExchangeReader(client, venue.oracle.address, Lens(client)).read_book(stamp)
+        DemoExchangeReader(client, venue.contracts.oracle.address, Lens(client)).read_book(stamp)
     with pytest.raises(WrongContract, match="no contract at 0x0+A1.*MarginOracle"):
         read_oracle_state(client, NOWHERE, [1], stamp)
     with pytest.raises(WrongContract, match="expected MarginOracle version 1"):

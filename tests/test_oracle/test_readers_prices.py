@@ -6,6 +6,7 @@ import csv
 import gzip
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -58,7 +59,7 @@ class Feed:
         ({"price_timestamp": NOW - 3_601}, "3601 s old, 3600 s allowed.*maximum_price_age_seconds"),
     ],
 )
-def test_a_bad_price_is_refused_with_value_and_remedy(fault: dict[str, int], words: str) -> None:
+def test_a_bad_price_is_refused_with_value_and_remedy(fault: dict[str, Any], words: str) -> None:
     with pytest.raises(BadPrice, match=words) as caught:
         check_price(replace(BTC, **fault), NOW, 3_600)
     assert caught.value.remedy
@@ -185,7 +186,7 @@ def test_hourly_closes_equal_a_plain_loop(rounds: list[tuple[int, int]], first: 
             hourly_closes(series(*rounds), first, last)
         return
     hour, close = hourly_closes(series(*rounds), first, last)
-    assert (hour.dtype, close.dtype) == (np.int64, np.int64)
+    assert hour.dtype == close.dtype == np.dtype(np.int64)
     assert list(zip(hour.tolist(), close.tolist(), strict=True)) == closes_naively(rounds, first, last)
 
 
