@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from engine._jit import kernel
+from engine._jit import kernel, read_only
 
 
 @kernel
-def _segment_sums(indptr, value, out):
+def _segment_sums(indptr: NDArray[np.int64], value: NDArray[np.float64], out: NDArray[np.float64]) -> None:
     for row in range(out.size):
         total = 0.0
         for p in range(indptr[row], indptr[row + 1]):
@@ -20,5 +20,5 @@ def _segment_sums(indptr, value, out):
 def segment_sums(indptr: NDArray[np.int64], value: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the sum of ``value[indptr[i] : indptr[i + 1]]`` for each i, added one after the other; 0 when empty."""
     out = np.empty(indptr.size - 1)
-    _segment_sums(indptr, np.ascontiguousarray(value, dtype=np.float64), out)
+    _segment_sums(read_only(indptr, np.int64), read_only(value, np.float64), out)
     return out

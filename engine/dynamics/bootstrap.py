@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 
 from engine.configuration import CalibrationSettings, settings_hash
 from engine.dynamics.archetypes import archetype_losses
-from engine.dynamics.calibration import ARCHETYPES, MICRO, Bound, rounded
+from engine.dynamics.calibration import ARCHETYPES, Bound, rounded
 from engine.dynamics.paths import block_starts, filtered_paths
-from engine.dynamics.variance import Memory, Rule, rule_of, run_filter, start_memory, variance_now
+from engine.dynamics.recursions import MICRO, Memory, Rule
+from engine.dynamics.variance import rule_of, run_filter, start_memory, variance_now
 from engine.risk import expected_shortfall, pivotal_ratio
 
 HOURS_A_DAY = 24

@@ -21,10 +21,6 @@ from engine.errors import BadArtefact, InvalidInput
 
 FORMAT = "margin-oracle-calibration-1"
 SIGNIFICANT_DIGITS = 12
-MICRO = 1_000_000
-"""Residuals are stored in millionths of a standard deviation, volatility moves in millionths of a log."""
-NO_MOVE = -(2**31)
-"""Marks an hour without a volatility history: the filter's own variance ratio stands in."""
 ARCHETYPES = ("long", "short", "short_straddle", "short_put", "short_call")
 
 _TABLES = {"clock_hour": "<i4", "residual_micro": "<i4", "volatility_move_micro": "<i4", "recent_close_e8": "<i8"}

@@ -9,12 +9,13 @@ from numpy.typing import NDArray
 
 from engine.configuration import CalibrationSettings
 from engine.dynamics.bootstrap import SAMPLING_SHARE, bootstrap_bounds
-from engine.dynamics.calibration import MICRO, NO_MOVE, AssetState, Calibration, rounded
+from engine.dynamics.calibration import AssetState, Calibration, rounded
 from engine.dynamics.clock import ClockReturns, common_clock
 from engine.dynamics.fallback import fill_short_histories
 from engine.dynamics.history import PriceHistory, VolatilityHistory
 from engine.dynamics.liquidity import count_bars, stress_volume
-from engine.dynamics.variance import Memory, rule_of, run_filter, start_memory
+from engine.dynamics.recursions import MICRO, NO_MOVE, Memory
+from engine.dynamics.variance import rule_of, run_filter, start_memory
 from engine.dynamics.volatility_moves import volatility_moves_micro
 from engine.errors import InvalidInput
 

@@ -5,36 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from engine._jit import kernel
-from engine.dynamics.calibration import MICRO, NO_MOVE
-from engine.dynamics.variance import Memory, Rule, mixture_scalar
-from engine.kernels.special import log_scalar
-
-
-@kernel
-def _walk(residual_micro, move_micro, starts, rule, memory, log_return, volatility_shock):
-    hours = log_return.shape[0]
-    for s in range(starts.size):
-        slow, fast = memory.slow, memory.fast
-        variance = mixture_scalar(rule, memory.long_run, slow, fast)
-        variance = memory.largest if variance > memory.largest else variance
-        position, shock = 0.0, 0.0
-        for h in range(hours):
-            hour = starts[s] + h
-            step = np.sqrt(variance) * (residual_micro[hour] / MICRO)
-            position += step
-            square = step * step
-            slow = rule.slow_decay * slow + (1.0 - rule.slow_decay) * square
-            fast = rule.fast_decay * fast + (1.0 - rule.fast_decay) * square
-            following = mixture_scalar(rule, memory.long_run, slow, fast)
-            following = memory.largest if following > memory.largest else following
-            if move_micro[hour] == NO_MOVE:
-                shock += 0.5 * log_scalar(following / variance)
-            else:
-                shock += move_micro[hour] / MICRO
-            variance = following
-            log_return[h, s] = position
-            volatility_shock[h, s] = shock
+from engine._jit import read_only
+from engine.dynamics.recursions import Memory, Rule, walk
 
 
 def filtered_paths(
@@ -68,7 +40,8 @@ def filtered_paths(
     """
     log_return = np.empty((hours, starts.size))
     volatility_shock = np.empty((hours, starts.size))
-    _walk(residual_micro, move_micro, starts, rule, memory, log_return, volatility_shock)
+    library = read_only(residual_micro, np.int64), read_only(move_micro, np.int64)
+    walk(*library, read_only(starts, np.int64), rule, memory, log_return, volatility_shock)
     return log_return, volatility_shock
 
 

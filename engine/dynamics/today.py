@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 from engine.dynamics.calibration import Calibration
 from engine.dynamics.clock import gap_scaled_returns
 from engine.dynamics.history import RecentPrices
-from engine.dynamics.variance import Memory, rule_of, run_filter
+from engine.dynamics.recursions import Memory
+from engine.dynamics.variance import rule_of, run_filter
 from engine.errors import InvalidInput
 from engine.kernels.special import exp_array, log_array
 

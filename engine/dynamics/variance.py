@@ -7,36 +7,15 @@ Nothing is fitted. Inside a path v is capped at the largest value used so far (`
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 from numpy.typing import NDArray
 
-from engine._jit import inlined, kernel
+from engine._jit import read_only
 from engine.configuration import CalibrationSettings
+from engine.dynamics.recursions import Memory, Rule, run
 from engine.kernels.special import exp_array, log_array
 
 HOURS_A_DAY = 24.0
-
-
-class Rule(NamedTuple):
-    """The mixture's constants; decays are those of one hour."""
-
-    long_run_weight: float
-    slow_weight: float
-    fast_weight: float
-    slow_decay: float
-    fast_decay: float
-    floor: float
-
-
-class Memory(NamedTuple):
-    """Variances of hourly log returns known now; `largest` is the largest mixture used so far."""
-
-    long_run: float
-    slow: float
-    fast: float
-    largest: float
 
 
 def rule_of(settings: CalibrationSettings) -> Rule:
@@ -51,28 +30,6 @@ def rule_of(settings: CalibrationSettings) -> Rule:
         float(exp_array(fast_log)),
         settings.variance_floor,
     )
-
-
-@inlined
-def mixture_scalar(rule, long_run, slow, fast):
-    """Return the floored mixture of the three memories."""
-    mean = rule.long_run_weight * long_run + rule.slow_weight * slow + rule.fast_weight * fast
-    floor = rule.floor * long_run
-    return mean if mean > floor else floor
-
-
-@kernel
-def _run(log_return, rule, memory, variance):
-    slow, fast, largest = memory.slow, memory.fast, memory.largest
-    for j in range(log_return.size):
-        used = mixture_scalar(rule, memory.long_run, slow, fast)
-        largest = used if used > largest else largest
-        variance[j] = used
-        square = log_return[j] * log_return[j]
-        slow = rule.slow_decay * slow + (1.0 - rule.slow_decay) * square
-        fast = rule.fast_decay * fast + (1.0 - rule.fast_decay) * square
-    used = mixture_scalar(rule, memory.long_run, slow, fast)
-    return slow, fast, used if used > largest else largest
 
 
 def run_filter(log_return: NDArray[np.float64], rule: Rule, memory: Memory) -> tuple[NDArray[np.float64], Memory]:
@@ -94,7 +51,7 @@ def run_filter(log_return: NDArray[np.float64], rule: Rule, memory: Memory) -> t
         After the last return; `largest` includes the variance that is used next.
     """
     variance = np.empty(log_return.size)
-    slow, fast, largest = _run(np.ascontiguousarray(log_return), rule, memory, variance)
+    slow, fast, largest = run(read_only(log_return, np.float64), rule, memory, variance)
     return variance, Memory(memory.long_run, slow, fast, largest)
 
 
@@ -105,5 +62,6 @@ def start_memory(long_run: float) -> Memory:
 
 def variance_now(rule: Rule, memory: Memory) -> float:
     """Return the mixture for the next hour."""
+    # as `mixture_scalar`, in Python, since calling an inlined kernel from here would compile it at every start
     mean = rule.long_run_weight * memory.long_run + rule.slow_weight * memory.slow + rule.fast_weight * memory.fast
     return max(mean, rule.floor * memory.long_run)

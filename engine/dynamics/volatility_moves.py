@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.dynamics.calibration import MICRO, NO_MOVE
 from engine.dynamics.history import VolatilityHistory
+from engine.dynamics.recursions import MICRO, NO_MOVE
 from engine.errors import InvalidInput
 from engine.kernels.special import log_array
 
