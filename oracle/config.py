@@ -55,6 +55,10 @@ class ContractSettings(_Section):
     oracle: Address = Field("0x0000000000000000000000000000000000000000", description="MarginOracle.")
     exchange: Address = Field("0x0000000000000000000000000000000000000000", description="The venue that is read.")
     lens: Address | Literal[""] = Field("", description="BookLens; empty: used by state override.")
+    first_block: int = Field(0, ge=0, description="Block of the oracle's deployment; events are searched from it.")
+    signers: tuple[Address, ...] = Field((), description="The signers that the oracle accepts; checked by their hash.")
+    threshold: int = Field(2, ge=1, description="Signatures that a report needs.")
+    step_threshold: int = Field(3, ge=1, description="Signatures that a report beyond the contract's step needs.")
 
 
 class PriceSettings(_Section):
@@ -81,7 +85,9 @@ class ModelSettings(_Section):
     maintenance_horizon_hours: int = Field(4, ge=1, le=72, description="Horizon of maintenance margin.")
     gross_weight_ppm: PpmFraction = Field(200_000, description="Smallest share of the gross requirement.")
     leg_floor_ppm: PpmFraction = Field(2_000, description="Floor of each leg, of its underlying notional.")
-    initial_over_maintenance_ppm: PpmFraction = Field(100_000, description="Least distance of initial above maintenance.")
+    initial_over_maintenance_ppm: PpmFraction = Field(
+        100_000, description="Least distance of initial above maintenance."
+    )
     liquidation_fee_ppm: PpmFraction = Field(10_000, description="Liquidation fee, of underlying notional.")
     reference_size_usd: int = Field(1_000_000, ge=1, description="Notional at which the size slope is tangent.")
     trend_addon: bool = Field(True, description="Stretch falls after falls and rises after rises.")
@@ -242,5 +248,6 @@ def _read(path: Path, what: str) -> str:
         return path.read_text()
     except OSError as error:
         raise BadConfiguration(
-            f"{what} file {path}: {error.strerror}", "write one with `margin-oracle init`" if what == "configuration" else ""
+            f"{what} file {path}: {error.strerror}",
+            "write one with `margin-oracle init`" if what == "configuration" else "",
         ) from None

@@ -10,7 +10,9 @@ from typing import Any, TextIO
 
 import structlog
 
-_SECRET_NAMES = re.compile(r"password|secret|private|mnemonic|passphrase|access_token|auth_token|bearer|api_?key|authorization", re.IGNORECASE)
+_SECRET_NAMES = re.compile(
+    r"password|secret|private|mnemonic|passphrase|access_token|auth_token|bearer|api_?key|authorization", re.IGNORECASE
+)
 _URL = re.compile(r"(?P<scheme>(?:https?|wss?)://)(?P<rest>[^\s'\"<>]+)")
 _PRIVATE_KEY = re.compile(r"(?i)(private[_ ]?key\W{1,3})(?:0x)?[0-9a-f]{64}")
 MASK = "[redacted]"

@@ -1,0 +1,238 @@
+"""The command line: builds everything once from the configuration and passes it down."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import structlog
+import typer
+from pydantic import SecretStr
+from rich.console import Console
+
+from oracle.config import LogSettings, Settings, load_settings, write_settings
+from oracle.cycle import CycleResult, run_cycle
+from oracle.demo.story import run_demo, run_devnet
+from oracle.doctor import examine
+from oracle.errors import BadConfiguration, Difference, OracleError
+from oracle.journal import Journal
+from oracle.keeper import build_calibration, build_client, build_keeper
+from oracle.logs import configure_logs, redact_text
+from oracle.readers.history import read_history
+from oracle.scheduler import Daemon
+from oracle.signer import create_keystore
+from oracle.types import Hold
+from oracle.valuation import calibrate as fit_calibration
+from oracle.valuation import save_calibration
+from oracle.verify import verify_report
+
+app = typer.Typer(
+    help="Conservative, recomputable margin requirements for derivatives protocols, posted on chain by a quorum.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+keys = typer.Typer(help="Keystores of signers and of the account that pays for gas.", no_args_is_help=True)
+app.add_typer(keys, name="keys")
+
+Config = Annotated[Path, typer.Option("--config", "-c", help="Configuration file.")]
+DEFAULT_CONFIG = Path("oracle.toml")
+
+
+@app.command()
+def demo(
+    history: Annotated[Path | None, typer.Option(help="Directory of real hourly price files; else simulated.")] = None,
+    rpc: Annotated[str, typer.Option(help="An Anvil that already runs, instead of a built-in one.")] = "",
+    chain_id: Annotated[int, typer.Option(help="Its chain id.")] = 31_337,
+    serve: Annotated[bool, typer.Option("--serve", help="Keep chain and keeper up until interrupted.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line.")] = False,
+    directory: Annotated[Path | None, typer.Option(help="Where configuration, keys and journal go.")] = None,
+) -> None:
+    """Run the main job on a local chain: three cycles at three prices, a proof, a refusal, a liquidation."""
+    with _reporting(LogSettings(level="error")):
+        run_demo(_console(), history, rpc, chain_id, serve, as_json, directory)
+
+
+@app.command()
+def devnet(
+    history: Annotated[Path | None, typer.Option(help="Directory of real hourly price files; else simulated.")] = None,
+    directory: Annotated[Path | None, typer.Option(help="Where configuration, keys and journal go.")] = None,
+) -> None:
+    """Start a local chain with everything deployed and one report posted; stays up until interrupted."""
+    with _reporting(LogSettings(level="error")):
+        run_devnet(_console(), history, directory)
+
+
+@app.command()
+def init(path: Annotated[Path, typer.Argument(help="File to write.")] = DEFAULT_CONFIG) -> None:
+    """Write a configuration file with a comment on every key."""
+    with _reporting(LogSettings()):
+        write_settings(path, Settings())
+        typer.echo(f"wrote {path}")
+
+
+@app.command()
+def calibrate(
+    history: Annotated[Path, typer.Option(help="Directory of hourly price files, one a symbol.")],
+    symbols: Annotated[str, typer.Option(help="Comma-separated.")] = "ETH,BTC",
+    config: Config = DEFAULT_CONFIG,
+) -> None:
+    """Fit the calibration artefact to a price history and write it where the configuration says."""
+    with _configured(config) as settings:
+        read = read_history(history, [symbol.strip() for symbol in symbols.split(",")])
+        calibration = fit_calibration(read.prices, read.volatility, settings.model)
+        path = settings.path(settings.calibration.artefact)
+        save_calibration(path, calibration)
+        typer.echo(f'wrote {path}\ncontent_hash = "{calibration.content_hash}"')
+
+
+@app.command()
+def once(
+    config: Config = DEFAULT_CONFIG,
+    dry_run: Annotated[
+        bool | None, typer.Option("--dry-run/--post", help="Default: dry without a signing key, posting with one.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the outcome as one JSON object.")] = False,
+) -> None:
+    """Run one cycle; a dry run does everything but signing and sending."""
+    with _configured(config) as settings:
+        keeper = build_keeper(settings, not settings.signing.keystores if dry_run is None else dry_run)
+        result = run_cycle(keeper)
+        outcome = _outcome(result)
+        typer.echo(json.dumps(outcome) if as_json else "\n".join(f"{k}: {v}" for k, v in outcome.items()))
+
+
+@app.command()
+def run(config: Config = DEFAULT_CONFIG) -> None:
+    """Run the daemon: a cycle at every interval; drains on SIGTERM, exits non-zero on a fatal error."""
+    with _configured(config) as settings:
+        keeper = build_keeper(settings, dry_run=False)
+        exit_code = Daemon(lambda: _discard(run_cycle(keeper)), settings.schedule).run()
+        keeper.journal.close()
+        raise typer.Exit(exit_code)
+
+
+@app.command()
+def verify(
+    sequence: Annotated[int, typer.Argument(help="Sequence number of the report.", min=1)],
+    config: Config = DEFAULT_CONFIG,
+) -> None:
+    """Recompute a posted report from its block and compare every integer; non-zero on a difference.
+
+    Details that this keeper's journal holds for the report are compared too.
+    """
+    with _configured(config) as settings:
+        details = _stored_details(settings, sequence)
+        result = verify_report(build_client(settings), settings, build_calibration(settings), sequence, details)
+        if result.differences:
+            raise Difference(
+                f"report {sequence} differs in {len(result.differences)}: " + "; ".join(result.differences),
+                "compare calibration, configuration and version with the keeper that posted it",
+            )
+        stored = "and the stored details " if details is not None else ""
+        typer.echo(
+            f"equal: report {sequence} of block {result.reference_block}, {result.markets} markets, "
+            f"{result.accounts} accounts {stored}(transaction 0x{result.transaction_hash.hex()})"
+        )
+
+
+@app.command()
+def doctor(config: Config = DEFAULT_CONFIG) -> None:
+    """Look at configuration, endpoints, contracts, keys, gas and clock; each line passes or says what to do."""
+    with _configured(config) as settings:
+        failed = 0
+        for check in examine(settings):
+            failed += not check.passed
+            typer.echo(redact_text(f"{'pass' if check.passed else 'FAIL'}  {check.name}: {check.finding}"))
+        raise typer.Exit(1 if failed else 0)
+
+
+@keys.command("new")
+def keys_new(
+    path: Annotated[Path, typer.Argument(help="Keystore file to write.")],
+    password_file: Annotated[Path | None, typer.Option(help="File with the password; asked for if not given.")] = None,
+) -> None:
+    """Create a key in a new keystore v3 file and print its address."""
+    with _reporting(LogSettings()):
+        typer.echo(create_keystore(path, _password(password_file, confirm=True)))
+
+
+@keys.command("address")
+def keys_address(path: Annotated[Path, typer.Argument(help="Keystore file.")]) -> None:
+    """Print the address that a keystore names, without unlocking it."""
+    with _reporting(LogSettings()):
+        try:
+            typer.echo("0x" + json.loads(path.read_text())["address"].removeprefix("0x"))
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise BadConfiguration(f"{path} is not a keystore: {type(error).__name__}", "give a keystore v3") from None
+
+
+def main() -> None:
+    """Entry point of `margin-oracle`."""
+    app()
+
+
+@contextmanager
+def _configured(path: Path) -> Iterator[Settings]:
+    """Read the configuration, set up logs by it, and report errors."""
+    with _reporting(LogSettings()):
+        settings = load_settings(path)
+        configure_logs(settings.logs.format, settings.logs.level)
+        yield settings
+
+
+@contextmanager
+def _reporting(logs: LogSettings) -> Iterator[None]:
+    """Turn an `OracleError` into a line on standard error, a log event and its exit code."""
+    configure_logs(logs.format, logs.level)
+    try:
+        yield
+    except OracleError as error:
+        structlog.get_logger("cli").error("failed", error=type(error).__name__, reason=error.message)
+        print(redact_text(f"{type(error).__name__}: {error}"), file=sys.stderr)
+        raise typer.Exit(error.exit_code) from None
+
+
+def _console() -> Console:
+    # Without a terminal Rich assumes 80 columns, too few for the tables.
+    console = Console()
+    return console if console.is_terminal else Console(width=130)
+
+
+def _outcome(result: CycleResult) -> dict[str, object]:
+    posting = result.posting
+    return {
+        "block": result.draft.snapshot.stamp.number,
+        "sequence": result.draft.target.sequence,
+        "decision": "hold" if isinstance(result.decision, Hold) else "update",
+        "reason": result.decision.reason,
+        "accounts": result.draft.target.account_count,
+        "accounts_root": "0x" + result.draft.target.accounts_root.hex(),
+        "posted": posting is not None,
+        "transaction_hash": "0x" + posting.transaction_hash.hex() if posting else None,
+    }
+
+
+def _stored_details(settings: Settings, sequence: int) -> dict[str, object] | None:
+    path = settings.path(settings.storage.journal)
+    if not path.exists():
+        return None
+    with Journal(path) as journal:
+        reports = journal.reports(sequence)
+    return json.loads(reports[0].details) if reports else None
+
+
+def _password(path: Path | None, confirm: bool) -> SecretStr:
+    if path is None:
+        return SecretStr(typer.prompt("Password", hide_input=True, confirmation_prompt=confirm))
+    try:
+        return SecretStr(path.read_text().strip())
+    except OSError as error:
+        raise BadConfiguration(f"password file {path}: {error.strerror}", "correct the path") from None
+
+
+def _discard(_: CycleResult) -> None:
+    """The daemon needs no result: what happened is in the journal and the log."""
