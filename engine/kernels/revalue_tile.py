@@ -112,7 +112,8 @@ def _option(
         deviation = atm[j] * _smile(smile, x) * root_time
         price = undiscounted_scalar(sign, strike, log_strike, forward[j], log_forward[j], deviation)
         coin = spot[j] / forward[j] if inverse else 1.0
-        out[j] = fma(factor, price * coin, -base)
+        # not one fma: what does not move must gain exactly nothing
+        out[j] = factor * (price * coin) - base
 
 
 @inlined
@@ -124,7 +125,7 @@ def _payoff(
         gain = sign * (settlement[j] - strike)
         gain = 0.0 if gain < 0.0 else gain
         coin = spot[j] / settlement[j] if inverse else 1.0
-        out[j] = fma(factor, gain * coin, -base)
+        out[j] = factor * (gain * coin) - base
 
 
 @inlined
@@ -134,7 +135,7 @@ def _linear(
     """Value less `base` of what follows a price: multiplier x price, or its coin gain since `reference` at spot."""
     for j in range(out.size):
         gross = spot[j] * (1.0 / reference - 1.0 / price[j]) if inverse else price[j]
-        out[j] = fma(multiplier, gross, -base)
+        out[j] = multiplier * gross - base
 
 
 @inlined
