@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import fields, replace
+from functools import partial
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -23,15 +25,12 @@ REPORT = report(margin(1), margin(2))
 def attestors(*own: MarginReport | Exception) -> list[Attestor]:
     """Return attestors that compute these reports, or fail with these errors."""
 
-    def recompute(result: MarginReport | Exception) -> MarginReport:
+    def recompute(result: MarginReport | Exception, _: BlockStamp, __: bool) -> MarginReport:
         if isinstance(result, Exception):
             raise result
         return result
 
-    return [
-        Attestor(signer, lambda stamp, exceeds_step, result=result: recompute(result))  # type: ignore[misc]
-        for signer, result in zip(signers(), own, strict=False)
-    ]
+    return [Attestor(signer, partial(recompute, result)) for signer, result in zip(signers(), own, strict=False)]
 
 
 def test_equal_reports_are_signed_in_the_order_of_the_signers() -> None:
@@ -96,11 +95,12 @@ def test_a_report_of_another_block_is_not_even_computed() -> None:
 def test_every_difference_is_named_with_both_values(subject: MarginReport, data: st.DataObject) -> None:
     assert differences(subject, subject) == ()
     field = data.draw(st.sampled_from([field.name for field in fields(subject) if field.name != "markets"]))
-    value = getattr(subject, field)
-    other = (
+    value: Any = getattr(subject, field)
+    other: Any = (
         bytes(b ^ 1 for b in value) if isinstance(value, bytes) else not value if field == "exceeds_step" else value ^ 1
     )
-    (named,) = differences(subject, replace(subject, **{field: other}))
+    changed: dict[str, Any] = {field: other}
+    (named,) = differences(subject, replace(subject, **changed))
     assert named.startswith(f"{field}: ")
     for shown in (value, other):
         assert (shown.hex() if isinstance(shown, bytes) else str(shown)) in named

@@ -26,6 +26,7 @@ from oracle.signer import (
     open_signer,
     recovered_address,
 )
+from oracle.types import MarketMargin
 from tests.posting_cases import DOMAIN, SIGNER_ACCOUNTS, bytes32, margin, report
 
 pytestmark = pytest.mark.fast
@@ -72,10 +73,10 @@ def test_a_high_s_is_turned_into_the_low_one() -> None:
     ],
 )
 def test_incident_i5_an_absurd_value_is_not_signed_whatever_the_contract_would_say(
-    offered: object, message: str
+    offered: MarketMargin, message: str
 ) -> None:
     with pytest.raises(BadData, match=message):
-        KeystoreSigner(SIGNER_ACCOUNTS[0], DOMAIN).sign(report(offered))  # type: ignore[arg-type]
+        KeystoreSigner(SIGNER_ACCOUNTS[0], DOMAIN).sign(report(offered))
 
 
 @pytest.mark.parametrize("valid_until_offset", [0, -1, 86_401])
