@@ -18,7 +18,7 @@ from engine.market import MarketState
 from engine.scenarios.historical import historical_paths, stretched_by_trend
 from engine.scenarios.scenario_set import ScenarioSet
 from engine.scenarios.stress import Ranges, alone_indices, horizon_ranges, stress_set, twist_set
-from engine.sums import segment_sums
+from engine.sums import segment_products
 from engine.surface import level_shock, parallel_response, thirty_day_link, twist_response
 
 LEAST_RANGE_DEVIATIONS = 1.0
@@ -162,9 +162,9 @@ def effective_size_usd(
     The mean delta over a move by the 99.5 % range, the larger of up and down: the net size of a linear book, about 0
     for a box, and not 0 for a straddle, whose delta is 0 only while nothing moves.
     """
-    rise = np.abs(segment_sums(indptr, quantity * priced.rise_profit[instrument])) / priced.ranges.rise[underlying]
-    fall = np.abs(segment_sums(indptr, quantity * priced.fall_profit[instrument])) / priced.ranges.fall[underlying]
-    return np.maximum(rise, fall)
+    rise = np.abs(segment_products(indptr, instrument, quantity, priced.rise_profit))
+    fall = np.abs(segment_products(indptr, instrument, quantity, priced.fall_profit))
+    return np.maximum(rise / priced.ranges.rise[underlying], fall / priced.ranges.fall[underlying])
 
 
 def _least_range(calibration: Calibration, market: MarketState, hours: int) -> NDArray[np.float64]:

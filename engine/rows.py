@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from engine.book import Instruments, Kind, Positions
 from engine.market import MarketState
-from engine.sums import segment_sums
+from engine.sums import segment_products, segment_sums
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class BookRows:
     def sum_positions(self, per_contract: NDArray[np.float64], absolute: bool = False) -> NDArray[np.float64]:
         """Add up quantity (or its absolute value) times a figure of the instruments for each part."""
         quantity = np.abs(self.quantity) if absolute else self.quantity
-        return segment_sums(self.part_indptr, quantity * per_contract[self.instrument])
+        return segment_products(self.part_indptr, self.instrument, quantity, per_contract)
 
 
 def cut_into_rows(instruments: Instruments, positions: Positions) -> BookRows:

@@ -1,0 +1,88 @@
+"""The model's rules as loops a reviewer can check by eye; written from the design, not from the engine."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+
+def decays():
+    """Hourly decays: 0.97 a day, and a half-life of 24 hours."""
+    return 0.97 ** (1 / 24), 0.5 ** (1 / 24)
+
+
+def mixture(long_run, slow, fast):
+    return max(0.2 * long_run + 0.4 * slow + 0.4 * fast, 0.49 * long_run)
+
+
+def variances(returns, long_run, slow, fast):
+    """The variance used for each return, and the memories after the last."""
+    slow_decay, fast_decay = decays()
+    used = []
+    for r in returns:
+        used.append(mixture(long_run, slow, fast))
+        slow = slow_decay * slow + (1 - slow_decay) * r * r
+        fast = fast_decay * fast + (1 - fast_decay) * r * r
+    return used, slow, fast
+
+
+def path(residuals, moves, long_run, slow, fast, cap):
+    """One filtered path: cumulative log return and volatility shock; a move of None is the filter's own."""
+    slow_decay, fast_decay = decays()
+    v, x, e, out = min(mixture(long_run, slow, fast), cap), 0.0, 0.0, []
+    for z, move in zip(residuals, moves, strict=True):
+        r = math.sqrt(v) * z
+        slow = slow_decay * slow + (1 - slow_decay) * r * r
+        fast = fast_decay * fast + (1 - fast_decay) * r * r
+        after = min(mixture(long_run, slow, fast), cap)
+        x, e, v = x + r, e + (0.5 * math.log(after / v) if move is None else move), after
+        out.append((x, e))
+    return out
+
+
+def returns_on_clock(hours, closes):
+    """Log returns over neighbouring hours, a gap of k hours once, divided by sqrt(k)."""
+    pairs = zip(zip(hours, closes, strict=True), zip(hours[1:], closes[1:], strict=True), strict=False)
+    return [math.log(b / a) / math.sqrt(h - g) for (g, a), (h, b) in pairs]
+
+
+def expected_shortfall(losses, level):
+    """Acerbi and Tasche: the boundary scenario counts in part."""
+    mass, total, need = (1 - level) * len(losses), 0.0, (1 - level) * len(losses)
+    for loss in sorted(losses, reverse=True):
+        share = min(1.0, need)
+        total, need = total + share * loss, need - share
+    return total / mass
+
+
+def trend(closes_by_hour, long_run):
+    """Mean over 3, 7, 14, 30 days of tanh(move / deviation), closes at or before each hour."""
+    last = max(closes_by_hour)
+    total = 0.0
+    for days in (3, 7, 14, 30):
+        before = [hour for hour in closes_by_hour if hour <= last - 24 * days]
+        if before and closes_by_hour[max(before)] > 0:
+            move = math.log(closes_by_hour[last] / closes_by_hour[max(before)])
+            total += math.tanh(move / math.sqrt(long_run * 24 * days))
+    return total / 4
+
+
+def stressed(dense, weights, quantities):
+    """Worst weighted loss of one book over a list, never a gain."""
+    return max(0.0, *(-sum(q * dense[i][s] * weights[i][s] for i, q in quantities) for s in range(len(dense[0]))))
+
+
+def portfolio(parts, whole, weight, floor, added):
+    """DESIGN 3.9 for one account: `parts` and `whole` are (bounded ES, weighted stress)."""
+    gross = sum(max(*part) for part in parts)
+    model = max(*whole)
+    return max(model, weight * gross + (1 - weight) * model, floor) + added
+
+
+def day_blocks(clock, volumes):
+    """Volume of each UTC day that has all 24 bars; a bar known at h was traded in the hour before."""
+    days: dict[int, list[float]] = {}
+    for hour, volume in zip(clock, volumes, strict=True):
+        days.setdefault((int(hour) - 1) // 24, []).append(float(volume))
+    return [float(np.sum(bars)) for _, bars in sorted(days.items()) if len(bars) == 24]

@@ -1,0 +1,53 @@
+"""Tail measures and their bounds on sets whose answer is known."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine import InvalidInput
+from engine.risk import expected_shortfall, pivotal_ratio, value_at_risk, value_at_risk_upper
+from tests import naive_model
+
+pytestmark = pytest.mark.fast
+
+
+def test_one_to_a_hundred():
+    loss = np.arange(1.0, 101.0)
+    assert expected_shortfall(loss, 0.99) == 100.0 and value_at_risk(loss, 0.99) == 100.0
+    assert expected_shortfall(loss, 0.95) == 98.0 and value_at_risk(loss, 0.95) == 96.0
+    assert expected_shortfall(loss, 0.975) == pytest.approx((100 + 99 + 0.5 * 98) / 2.5)
+
+
+@given(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=300), st.floats(0.5, 0.999))
+def test_expected_shortfall_is_the_naive_one_and_not_below_value_at_risk(losses, level):
+    es = expected_shortfall(np.array(losses), level)
+    assert es == pytest.approx(naive_model.expected_shortfall(losses, level), rel=1e-9, abs=1e-6)
+    assert es >= value_at_risk(np.array(losses), level) - 1e-9 * (1 + abs(es))
+
+
+@pytest.mark.parametrize(("count", "rank"), [(299, 299), (473, 472), (1_000, 996)])
+def test_order_statistics_of_a_99_percent_quantile_at_95_percent(count, rank):
+    # the classical sample sizes of a one-sided 95 % bound of the 99 % quantile: 299 draws, the largest
+    assert value_at_risk_upper(np.arange(1.0, count + 1), 0.99, 0.95) == rank
+
+
+def test_too_few_losses_give_no_bound():
+    with pytest.raises(InvalidInput, match="298 losses are too few"):
+        value_at_risk_upper(np.arange(298.0), 0.99, 0.95)
+
+
+def test_pivotal_ratio_turns_the_bootstrap_round():
+    ratio, quantile = pivotal_ratio(10.0, np.arange(1.0, 101.0) / 10.0, 0.96)
+    assert quantile == pytest.approx(0.5) and ratio == pytest.approx(20.0)
+    assert pivotal_ratio(1.0, np.full(50, 2.0), 0.96)[0] == 1.0
+    with pytest.raises(InvalidInput, match="must both be positive"):
+        pivotal_ratio(1.0, np.full(50, -1.0), 0.96)
+
+
+@pytest.mark.parametrize("loss", [np.array([]), np.array([1.0, np.nan]), np.array([np.inf])])
+def test_bad_losses_are_refused(loss):
+    with pytest.raises(InvalidInput):
+        expected_shortfall(loss, 0.99)
