@@ -1,0 +1,61 @@
+"""What every benchmark returns, and how contenders are timed: in turn, in one process, by CPU time."""
+
+from __future__ import annotations
+
+import gc
+import statistics
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from rich.table import Table
+
+
+@dataclass(frozen=True)
+class Goal:
+    """A figure and the bound it is held to."""
+
+    goal: str
+    value: float
+    bound: float
+    at_least: bool = True
+    """False where the figure must not exceed the bound."""
+
+    @property
+    def met(self) -> bool:
+        """Whether the figure keeps the bound; a NaN never does."""
+        return self.value >= self.bound if self.at_least else self.value <= self.bound
+
+    def as_json(self) -> dict[str, str | float | bool]:
+        """Return the goal as `--json` prints it."""
+        return {"goal": self.goal, "value": round(self.value, 4), "bound": self.bound, "met": self.met}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a benchmark's `run()` returns: tables to read, and the goals they decide."""
+
+    tables: list[Table]
+    goals: list[Goal]
+
+
+def interleaved(contenders: Mapping[str, Callable[[], object]], rounds: int = 7) -> dict[str, float]:
+    """Return the median CPU seconds of each contender, called in turn `rounds` times after one call to warm up."""
+    for call in contenders.values():
+        call()
+    seconds: dict[str, list[float]] = {name: [] for name in contenders}
+    for _ in range(rounds):
+        for name, call in contenders.items():
+            gc.collect()
+            started = time.process_time()
+            call()
+            seconds[name].append(time.process_time() - started)
+    return {name: statistics.median(values) for name, values in seconds.items()}
+
+
+def table_of(title: str, unit: str, rows: Mapping[str, float], ours: str) -> Table:
+    """Return a table of times, each with how many times slower than ours it is."""
+    table = Table("", unit, f"x {ours}", title=title)
+    for name, value in rows.items():
+        table.add_row(name, f"{value:.3g}", f"{value / rows[ours]:.2f}")
+    return table
