@@ -17,8 +17,10 @@ from typing import Any, Literal, Self
 
 import requests
 
-Fault = Literal["pass", "500", "429", "html", "reset", "slow", "truncated", "null", "wrong-id", "not-an-object"]
+Fault = Literal["pass", "500", "429", "413", "html", "reset", "slow", "truncated", "null", "wrong-id", "not-an-object"]
+"""What a method's next request meets; digits are an HTTP status."""
 FAULTS: tuple[Fault, ...] = ("500", "429", "html", "reset", "slow", "truncated", "null", "wrong-id", "not-an-object")
+"""Those that are the endpoint's own; 413 is about the request."""
 
 Responder = Callable[[dict[str, Any]], dict[str, Any]]
 """A request to the members of its answer: `{"result": ..}` or `{"error": ..}`."""
@@ -93,7 +95,7 @@ class FaultyProxy:
             handler.connection.close()
         elif fault == "slow":
             self._closing.wait()
-        elif fault in ("500", "429"):
+        elif fault.isdigit():
             _reply(handler, int(fault), b"{}")
         else:
             _reply(handler, 200, self._body(fault, request, body))

@@ -117,11 +117,9 @@ class ChainClient:
         EndpointsDisagree
             If no two endpoints name the same hash.
         """
+        target = max(self.head().number - self._confirmations, 0)
         if self._finality == "finalized":
-            self._over_endpoints(self._fresh_head)
             target = self.block_by_tag("finalized").number
-        else:
-            target = max(self._over_endpoints(self._fresh_head).number - self._confirmations, 0)
         return self._agreed(lambda endpoint: _block(endpoint, hex(target)))
 
     def head(self) -> BlockStamp:
@@ -194,11 +192,7 @@ class ChainClient:
         return self.request("eth_getBalance", [address, at_block(stamp)], quantity)
 
     def logs(
-        self,
-        address: str,
-        first_block: int,
-        last_block: int,
-        topics: Sequence[bytes | None] = (),
+        self, address: str, first_block: int, last_block: int, topics: Sequence[bytes | None] = ()
     ) -> tuple[Log, ...]:
         """Return a contract's events of blocks `first_block` to `last_block`, both included, oldest first.
 
@@ -213,6 +207,19 @@ class ChainClient:
     def request(self, method: str, params: list[Any], parse: Callable[[Any], T]) -> T:
         """Return `parse` of the result of any method; a `parse` that fails counts as the endpoint's fault."""
         return self._over_endpoints(lambda endpoint: endpoint.request(method, params, parse))
+
+    def look_up(self, method: str, params: list[Any], parse: Callable[[Any], T]) -> T | None:
+        """As `request`, for what a node may not know: None when no endpoint knows it."""
+
+        def parse_if_known(found: Any) -> T:
+            if found is None:
+                raise BlockUnavailable("not known to the endpoint")
+            return parse(found)
+
+        try:
+            return self.request(method, params, parse_if_known)
+        except BlockUnavailable:
+            return None
 
     def statuses(self) -> tuple[EndpointStatus, ...]:
         """Return what each endpoint is fit for, asking each one once; never raises an endpoint's own trouble."""

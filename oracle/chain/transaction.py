@@ -96,10 +96,8 @@ class Dropped:
 Outcome = Mined | Pending | Replaced | Dropped
 
 
-def receipt_from_node(receipt: dict[str, Any] | None) -> Receipt | None:
-    """Return a node's receipt, None for none."""
-    if receipt is None:
-        return None
+def receipt_from_node(receipt: dict[str, Any]) -> Receipt:
+    """Return a node's receipt."""
     address = receipt.get("contractAddress")
     return Receipt(
         transaction_hash=octets(receipt["transactionHash"]),

@@ -188,29 +188,32 @@ class Transactor:
         InsufficientFunds, EndpointUnavailable
         """
         try:
-            self.client.request("eth_sendRawTransaction", ["0x" + signed.raw.hex()], octets)
+            self.client.request("eth_sendRawTransaction", [_hex(signed.raw)], octets)
         except AlreadyKnown:
             return
         except NonceTaken:
             # The first endpoint may have mined it before its answer got lost.
-            if not isinstance(self.settle(signed.hash, signed.nonce), Mined):
+            if not isinstance(self.settle(signed.hash, signed.nonce), Mined | Pending):
                 raise
 
     def settle(self, transaction_hash: bytes, nonce: int) -> Outcome:
-        """Return what became of a transaction as far as the chain can tell now; waits for nothing."""
-        # The count comes first: if it is past the nonce, the receipt must be visible by now.
+        """Return what became of a transaction as far as the chain can tell now; waits for nothing.
+
+        A node counts a transaction a moment before it shows the receipt. So `Replaced` needs a count past the nonce, no
+        endpoint that knows the transaction, and, asked last, no receipt.
+        """
         count = self.next_nonce()
+        known = self.client.look_up("eth_getTransactionByHash", [_hex(transaction_hash)], bool)
         receipt = self.receipt(transaction_hash)
         if receipt is not None:
             return Mined(receipt)
-        if count > nonce:
-            return Replaced()
-        known = self.client.request("eth_getTransactionByHash", ["0x" + transaction_hash.hex()], lambda found: found)
-        return Pending() if known else Dropped()
+        if known:
+            return Pending()
+        return Replaced() if count > nonce else Dropped()
 
     def receipt(self, transaction_hash: bytes) -> Receipt | None:
-        """Return the receipt, or None while there is none."""
-        return self.client.request("eth_getTransactionReceipt", ["0x" + transaction_hash.hex()], receipt_from_node)
+        """Return the receipt, or None while no endpoint has one."""
+        return self.client.look_up("eth_getTransactionReceipt", [_hex(transaction_hash)], receipt_from_node)
 
     # ------------------------------------------------------------------ waiting
 
@@ -269,7 +272,7 @@ class Transactor:
         call = {
             "from": self.address,
             "value": hex(action.value_wei),
-            "data": "0x" + action.data.hex(),
+            "data": _hex(action.data),
             "maxFeePerGas": hex(fees.max_fee_wei),
             "maxPriorityFeePerGas": hex(fees.priority_fee_wei),
         }
@@ -290,3 +293,7 @@ class Transactor:
             fields["to"] = action.to
         raw = bytes(self._account.sign_transaction(fields).raw_transaction)
         return SignedTransaction(raw, keccak(raw), nonce, fees, gas, action)
+
+
+def _hex(data: bytes) -> str:
+    return "0x" + data.hex()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from traceback import format_exception
 from typing import Any
 
 import pytest
@@ -213,6 +214,12 @@ def test_a_sampled_read_must_agree_too(first: FaultyProxy, second: FaultyProxy) 
             client.agreed_call(stamp, TARGET, b"")
 
 
+def test_what_no_endpoint_knows_is_none_and_each_was_asked(first: FaultyProxy, second: FaultyProxy) -> None:
+    client = over(first, second)
+    assert client.look_up("eth_getTransactionReceipt", ["0x" + "00" * 32], lambda found: found) is None
+    assert (first.count("eth_getTransactionReceipt"), second.count("eth_getTransactionReceipt")) == (1, 1)
+
+
 def test_no_fault_shows_the_key_in_the_url(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("DEBUG")
     with FaultyProxy(lambda request: {"error": {"code": -32000, "message": "bad key sup3rs3cr3tk3y"}}) as proxy:
@@ -221,8 +228,11 @@ def test_no_fault_shows_the_key_in_the_url(caplog: pytest.LogCaptureFixture) -> 
             proxy.always("*", fault)
             with pytest.raises(EndpointUnavailable) as caught:
                 client.head()
-            chain = [caught.value, caught.value.__cause__]
-            assert "sup3rs3cr3tk3y" not in " ".join(map(str, chain))
+            assert "sup3rs3cr3tk3y" not in "".join(format_exception(caught.value))
+        proxy.always("*", "413")
+        with pytest.raises(CallTooLarge) as too_large:
+            client.head()
+        assert "sup3rs3cr3tk3y" not in "".join(format_exception(too_large.value))
     assert "sup3rs3cr3tk3y" not in caplog.text
 
 

@@ -188,6 +188,19 @@ def test_the_replacement_takes_the_place_of_the_stuck_one(held: Devnet, clock: C
         sender.send(stuck)
 
 
+def test_a_receipt_that_shows_late_is_not_a_replacement(held: Devnet, clock: Clock) -> None:
+    """A node counts a mined transaction a moment before it shows the receipt (seen on Anvil)."""
+    with FaultyProxy(held.url) as proxy:
+        client = ChainClient([proxy.url], held.chain_id, maximum_head_age_seconds=None)
+        sender = sender_on(held, clock, client=client)
+        signed = sender.prepare(RECEIVER, b"", value_wei=7)
+        sender.send(signed)
+        mine(client)
+        proxy.script("eth_getTransactionReceipt", "null")
+        assert isinstance(sender.settle(signed.hash, signed.nonce), Pending)
+        assert isinstance(sender.settle(signed.hash, signed.nonce), Mined)
+
+
 def test_the_nonce_is_freed_in_spite_of_the_cap(held: Devnet, clock: Clock) -> None:
     sender = sender_on(held, clock, FeeCaps(routine_wei=3 * GWEI, urgent_wei=100 * GWEI))
     stuck = sender.prepare(RECEIVER, b"", value_wei=7)
