@@ -23,7 +23,7 @@ from oracle.journal import Journal
 from oracle.keeper import build_calibration, build_client, build_keeper
 from oracle.logs import configure_logs, redact_text
 from oracle.readers.history import read_history
-from oracle.scheduler import Daemon
+from oracle.scheduler import Daemon, describe
 from oracle.signer import create_keystore
 from oracle.types import Hold
 from oracle.valuation import calibrate as fit_calibration
@@ -177,22 +177,24 @@ def main() -> None:
 
 @contextmanager
 def _configured(path: Path) -> Iterator[Settings]:
-    """Read the configuration, set up logs by it, and report errors."""
+    """Read the configuration, set up logs by it, and report errors as it says."""
     with _reporting(LogSettings()):
         settings = load_settings(path)
-        configure_logs(settings.logs.format, settings.logs.level)
+    with _reporting(settings.logs):
         yield settings
 
 
 @contextmanager
 def _reporting(logs: LogSettings) -> Iterator[None]:
-    """Turn an `OracleError` into a line on standard error, a log event and its exit code."""
+    """Turn an `OracleError` into its exit code and a log event or, for people, a line on standard error."""
     configure_logs(logs.format, logs.level)
     try:
         yield
     except OracleError as error:
-        structlog.get_logger("cli").error("failed", error=type(error).__name__, reason=error.message)
-        print(redact_text(f"{type(error).__name__}: {error}"), file=sys.stderr)
+        if logs.format == "json":
+            structlog.get_logger("cli").critical("failed", **describe(error))
+        else:
+            print(redact_text(f"{type(error).__name__}: {error}"), file=sys.stderr)
         raise typer.Exit(error.exit_code) from None
 
 

@@ -11,7 +11,12 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Literal
 
-from eth_utils import is_address, is_checksum_address, is_checksum_formatted_address, to_checksum_address
+from eth_utils.address import (
+    is_address,
+    is_checksum_address,
+    is_checksum_formatted_address,
+    to_checksum_address,
+)
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 
 from oracle.errors import BadConfiguration, StorageFailure
