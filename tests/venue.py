@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,7 +18,6 @@ from oracle.chain.deployment import (
     open_venue,
     push_rounds,
     push_slices,
-    seed_accounts,
 )
 from oracle.chain.devnet import mine_at
 from oracle.chain.transactor import Transactor
@@ -83,8 +82,8 @@ class Venue:
         return Settings(contracts=addresses, prices=prices)
 
 
-def deploy_venue(deployer: Transactor, accounts: Sequence[SeedAccount], accounts_per_transaction: int = 64) -> Venue:
-    """Deploy everything, push prices and volatilities, seed the accounts, open, and wait ten minutes of chain time."""
+def deploy_venue(deployer: Transactor, seed: Callable[[Contract], None]) -> Venue:
+    """Deploy everything, push prices and volatilities, seed the exchange, open, and wait ten minutes of chain time."""
     now = deployer.client.head().timestamp
     expiries = (now - now % DAY_SECONDS + 7 * DAY_SECONDS, now - now % DAY_SECONDS + 30 * DAY_SECONDS)
     instruments = list_of_instruments(expiries)
@@ -101,7 +100,7 @@ def deploy_venue(deployer: Transactor, accounts: Sequence[SeedAccount], accounts
     for feed, price_e8 in zip(contracts.feeds, PRICES_E8, strict=True):
         push_rounds(deployer, feed, wobbling_rounds(price_e8, now))
     push_surface(deployer, contracts.surface, expiries)
-    seed_accounts(deployer, contracts.exchange, accounts, accounts_per_transaction)
+    seed(contracts.exchange)
     open_venue(deployer, contracts.exchange)
     stamp = mine_at(deployer.client, deployer.client.head().timestamp + 600)
     return Venue(contracts, expiries, now - HOURS_OF_ROUNDS * 3_600, stamp)

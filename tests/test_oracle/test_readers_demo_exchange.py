@@ -11,6 +11,7 @@ import pytest
 
 from oracle.chain.client import ChainClient
 from oracle.chain.contract import Contract, load_artefact
+from oracle.chain.deployment import seed_accounts
 from oracle.chain.devnet import mine, mine_at, reorganise
 from oracle.chain.submission import deploy, execute
 from oracle.chain.transactor import Transactor
@@ -54,7 +55,7 @@ NOWHERE = "0x00000000000000000000000000000000000000A1"
 
 @pytest.fixture(scope="module")
 def session_venue(session_deployer: Transactor) -> Venue:
-    return deploy_venue(session_deployer, ACCOUNTS)
+    return deploy_venue(session_deployer, lambda exchange: seed_accounts(session_deployer, exchange, ACCOUNTS))
 
 
 @pytest.fixture
