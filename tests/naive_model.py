@@ -28,7 +28,7 @@ def variances(returns, long_run, slow, fast):
 
 
 def path(residuals, moves, long_run, slow, fast, cap):
-    """One filtered path: cumulative log return and volatility shock; a move of None is the filter's own."""
+    """One filtered path: cumulative log return and volatility shock."""
     slow_decay, fast_decay = decays()
     v, x, e, out = min(mixture(long_run, slow, fast), cap), 0.0, 0.0, []
     for z, move in zip(residuals, moves, strict=True):
@@ -36,7 +36,7 @@ def path(residuals, moves, long_run, slow, fast, cap):
         slow = slow_decay * slow + (1 - slow_decay) * r * r
         fast = fast_decay * fast + (1 - fast_decay) * r * r
         after = min(mixture(long_run, slow, fast), cap)
-        x, e, v = x + r, e + (0.5 * math.log(after / v) if move is None else move), after
+        x, e, v = x + r, e + move, after
         out.append((x, e))
     return out
 

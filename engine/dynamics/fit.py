@@ -14,13 +14,15 @@ from engine.dynamics.clock import ClockReturns, common_clock
 from engine.dynamics.fallback import fill_short_histories
 from engine.dynamics.history import PriceHistory, VolatilityHistory
 from engine.dynamics.liquidity import count_bars, stress_volume
-from engine.dynamics.recursions import MICRO, NO_MOVE, Memory
-from engine.dynamics.variance import rule_of, run_filter, start_memory
+from engine.dynamics.recursions import MICRO, Memory
+from engine.dynamics.variance import rule_of, run_filter, start_memory, variance_now
 from engine.dynamics.volatility_moves import volatility_moves_micro
 from engine.errors import InvalidInput
 
 RECENT_HOURS = 31 * 24
 """Hours of closes kept for the trend, which looks thirty days back."""
+LARGEST_MICRO = 2**31 - 1
+"""Tables hold 32-bit integers."""
 
 
 def calibrate(
@@ -61,10 +63,11 @@ def calibrate(
     log_return = fill_short_histories(returns, symbols, settings)
     hours = log_return.shape[1]
     long_run = _long_run_variances(log_return, own_share, symbols, settings)
-    residual, memories = _residuals(returns, log_return, long_run, settings)
-    moves = volatility_moves_micro(returns.hour[-hours - 1 :], symbols, volatility)
+    variance, memories = _filtered(returns, log_return, long_run, settings)
+    moves, known = volatility_moves_micro(returns.hour[-hours - 1 :], symbols, volatility, variance)
+    filled = np.maximum(hours - own_share, 0)
     states = tuple(
-        _asset(prices[row], memories[row], returns, int(hours - min(hours, own_share[row])), moves[row], settings)
+        _asset(prices[row], memories[row], returns, int(filled[row]), int(np.count_nonzero(known[row])), settings)
         for row in range(len(symbols))
     )
     return Calibration(
@@ -74,7 +77,7 @@ def calibrate(
         bounds=bootstrap_bounds(symbols, log_return, moves, memories, settings),
         kappa=1.0,
         clock_hour=_frozen(returns.hour[-hours:]),
-        residual_micro=_frozen(residual),
+        residual_micro=_frozen(_residuals_micro(log_return, variance)),
         volatility_move_micro=_frozen(moves),
         recent_close_e8=_frozen(returns.close_e8[:, -min(RECENT_HOURS, hours) :]),
     )
@@ -96,23 +99,31 @@ def _long_run_variances(
     return variances
 
 
-def _residuals(
+def _filtered(
     returns: ClockReturns, log_return: NDArray[np.float64], long_run: list[float], settings: CalibrationSettings
-) -> tuple[NDArray[np.int64], tuple[Memory, ...]]:
-    """Standardise the library by the filter, which warms up on whatever lies before it."""
+) -> tuple[NDArray[np.float64], tuple[Memory, ...]]:
+    """Variance at each hour of the library's clock, shape (U, n + 1), and the memories at its end.
+
+    The filter warms up on whatever lies before the library.
+    """
     rule = rule_of(settings)
     hours = log_return.shape[1]
-    table = np.empty(log_return.shape, dtype=np.int64)
+    table = np.empty((log_return.shape[0], hours + 1))
     memories = []
     for row, level in enumerate(long_run):
         before = returns.log_return[row, int(returns.first_return[row]) : returns.log_return.shape[1] - hours]
         _, warm = run_filter(before, rule, start_memory(level))
-        variance, memory = run_filter(log_return[row], rule, warm)
-        table[row] = np.rint(log_return[row] / np.sqrt(variance) * MICRO).astype(np.int64)
+        table[row, :-1], memory = run_filter(log_return[row], rule, warm)
+        table[row, -1] = variance_now(rule, memory)
         memories.append(Memory(*(rounded(value) for value in memory)))
-    if np.max(np.abs(table)) >= -NO_MOVE:
-        raise InvalidInput("a return is more than 2,147 deviations of its own filter: a bad bar, or a dead asset")
     return table, tuple(memories)
+
+
+def _residuals_micro(log_return: NDArray[np.float64], variance: NDArray[np.float64]) -> NDArray[np.int64]:
+    table = np.rint(log_return / np.sqrt(variance[:, :-1]) * MICRO).astype(np.int64)
+    if np.max(np.abs(table)) > LARGEST_MICRO:
+        raise InvalidInput("a return is more than 2,147 deviations of its own filter: a bad bar, or a dead asset")
+    return table
 
 
 def _asset(
@@ -120,7 +131,7 @@ def _asset(
     memory: Memory,
     returns: ClockReturns,
     filled_hours: int,
-    moves: NDArray[np.int64],
+    volatility_hours: int,
     settings: CalibrationSettings,
 ) -> AssetState:
     counts = count_bars(history, settings.suspicious_deviations)
@@ -141,7 +152,7 @@ def _asset(
         zero_volume_bars=counts.zero_volume_bars,
         off_clock_bars=int(np.count_nonzero(~on_clock)),
         filled_hours=filled_hours,
-        volatility_hours=int(np.count_nonzero(moves != NO_MOVE)),
+        volatility_hours=volatility_hours,
         fallback=own_hours < settings.minimum_history_hours,
     )
 

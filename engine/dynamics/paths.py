@@ -35,8 +35,7 @@ def filtered_paths(
     log_return : float64 array, shape (hours, S)
         Natural log of price over today's price after each hour.
     volatility_shock : float64 array, shape (hours, S)
-        Cumulative log change of thirty-day volatility: that date's own move, or half the log of the filter's own
-        variance ratio where no volatility history exists (which reacts more than implied volatility does).
+        Cumulative log change of thirty-day volatility on the block's own dates.
     """
     log_return = np.empty((hours, starts.size))
     volatility_shock = np.empty((hours, starts.size))

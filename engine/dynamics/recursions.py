@@ -1,7 +1,6 @@
 """The compiled recursions of the variance filter: over a history, and inside the paths.
 
-In one file, since Numba keys its cache of compiled code by file (and `engine._jit` by the text of all kernels): a rule
-changed here leaves nothing stale behind.
+In one file, since Numba keys its cache of compiled code by file: a rule changed here leaves nothing stale behind.
 """
 
 from __future__ import annotations
@@ -12,12 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine._jit import inlined, kernel
-from engine.kernels.special import log_scalar
 
 MICRO = 1_000_000
 """Residuals are stored in millionths of a standard deviation, volatility moves in millionths of a log."""
-NO_MOVE = -(2**31)
-"""Marks an hour without a volatility history: the filter's own variance ratio stands in."""
 
 Vector = NDArray[np.float64]
 Whole = NDArray[np.int64]
@@ -87,10 +83,7 @@ def walk(
             fast = rule.fast_decay * fast + (1.0 - rule.fast_decay) * square
             following = mixture_scalar(rule, memory.long_run, slow, fast)
             following = memory.largest if following > memory.largest else following
-            if move_micro[hour] == NO_MOVE:
-                level += 0.5 * log_scalar(following / variance)
-            else:
-                level += move_micro[hour] / MICRO
+            level += move_micro[hour] / MICRO
             variance = following
             log_return[h, s] = position
             shock[h, s] = level

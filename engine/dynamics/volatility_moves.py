@@ -1,4 +1,8 @@
-"""Hourly log moves of thirty-day volatility on the library's clock, where a volatility history exists."""
+"""Hourly log moves of thirty-day volatility on the library's clock, so that a block carries its dates' own moves.
+
+Where no volatility history exists, half the log of the filter's own variance ratio in that hour stands in. On BTC and
+ETH since 2021 its 1 % and 99 % quantiles over a day are 1.5 to 2.5 times those of DVOL: too much, on both sides.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.dynamics.history import VolatilityHistory
-from engine.dynamics.recursions import MICRO, NO_MOVE
+from engine.dynamics.recursions import MICRO
 from engine.errors import InvalidInput
 from engine.kernels.special import log_array
 
@@ -17,8 +21,11 @@ LARGEST_GAP_HOURS = 48
 
 
 def volatility_moves_micro(
-    hour: NDArray[np.int64], symbols: tuple[str, ...], histories: Sequence[VolatilityHistory]
-) -> NDArray[np.int64]:
+    hour: NDArray[np.int64],
+    symbols: tuple[str, ...],
+    histories: Sequence[VolatilityHistory],
+    filter_variance: NDArray[np.float64],
+) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     """Return each hour's change of log volatility, in millionths, the same dates as the returns.
 
     Parameters
@@ -29,27 +36,34 @@ def volatility_moves_micro(
         U assets.
     histories : sequence of VolatilityHistory
         At most one an asset; a daily history is spread evenly over the hours between two observations.
+    filter_variance : float64 array, shape (U, n + 1)
+        The variance in use at each hour of the clock.
 
     Returns
     -------
-    int64 array, shape (U, n)
-        `NO_MOVE` where there is no history.
+    moves : int64 array, shape (U, n)
+    known : bool array, shape (U, n)
+        False where the filter stands in.
     """
-    moves = np.full((len(symbols), hour.size - 1), NO_MOVE, dtype=np.int64)
+    moves = np.rint(0.5 * np.diff(log_array(filter_variance), axis=1) * MICRO).astype(np.int64)
+    known = np.zeros(moves.shape, dtype=np.bool_)
     given = [history.symbol for history in histories]
     if len(set(given)) != len(given) or not set(given) <= set(symbols):
         raise InvalidInput(f"volatility histories {given} must each belong to one of {list(symbols)}, none twice")
     for history in histories:
         if history.hour.size < 2:
             raise InvalidInput(f"volatility history of {history.symbol} has {history.hour.size} observations; 2 needed")
-        moves[symbols.index(history.symbol)] = _moves(hour, history)
-    return moves
+        row = symbols.index(history.symbol)
+        observed, known[row] = _observed_moves(hour, history)
+        moves[row] = np.where(known[row], observed, moves[row])
+    return moves, known
 
 
-def _moves(hour: NDArray[np.int64], history: VolatilityHistory) -> NDArray[np.int64]:
+def _observed_moves(
+    hour: NDArray[np.int64], history: VolatilityHistory
+) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     level = np.interp(hour, history.hour, log_array(history.level_ppm / 1e6))
     after = np.searchsorted(history.hour, hour, side="left").clip(1, history.hour.size - 1)
     inside = (hour >= history.hour[0]) & (hour <= history.hour[-1])
     known = inside & (history.hour[after] - history.hour[after - 1] <= LARGEST_GAP_HOURS)
-    moves = np.rint(np.diff(level) * MICRO).astype(np.int64)
-    return np.where(known[:-1] & known[1:], moves, NO_MOVE)
+    return np.rint(np.diff(level) * MICRO).astype(np.int64), known[:-1] & known[1:]

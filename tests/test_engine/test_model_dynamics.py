@@ -11,7 +11,7 @@ from engine import CalibrationSettings, InvalidInput, PriceHistory, VolatilityHi
 from engine.dynamics.clock import common_clock
 from engine.dynamics.liquidity import count_bars, stress_volume
 from engine.dynamics.paths import block_starts, filtered_paths
-from engine.dynamics.recursions import NO_MOVE, Memory
+from engine.dynamics.recursions import Memory
 from engine.dynamics.today import memory_today, trend_stretch, trend_today
 from engine.dynamics.variance import rule_of, run_filter, start_memory, variance_now
 from engine.dynamics.volatility_moves import volatility_moves_micro
@@ -37,16 +37,16 @@ def test_variance_is_the_floored_mean_of_three_memories(returns, long_run):
     assert variance.min() >= 0.49 * long_run * (1 - 1e-15)
 
 
-@given(st.lists(st.floats(-8, 8), min_size=6, max_size=6), st.floats(1.0, 5.0), st.booleans())
-def test_path_filters_inside_and_never_exceeds_the_cap(residuals, cap, has_index):
+@given(st.lists(st.floats(-8, 8), min_size=6, max_size=6), st.floats(1.0, 5.0))
+def test_path_filters_inside_and_never_exceeds_the_cap(residuals, cap):
     long_run = 1e-4
     memory = Memory(long_run, 2e-4, 0.5e-4, cap * long_run)
     micro = np.rint(np.array(residuals) * 1e6).astype(np.int64)
-    moves = np.full(6, 20_000 if has_index else NO_MOVE)
+    moves = np.arange(6) * 20_000 - 30_000
     log_return, shock = filtered_paths(micro, moves, np.array([0, 1]), 5, RULE, memory)
     for s in (0, 1):
-        index = [0.02] * 5 if has_index else [None] * 5
-        expected = naive_model.path(micro[s : s + 5] / 1e6, index, long_run, 2e-4, 0.5e-4, cap * long_run)
+        window = slice(s, s + 5)
+        expected = naive_model.path(micro[window] / 1e6, moves[window] / 1e6, long_run, 2e-4, 0.5e-4, cap * long_run)
         np.testing.assert_allclose(np.stack([log_return[:, s], shock[:, s]], axis=1), expected, rtol=1e-10, atol=1e-13)
 
 
@@ -86,10 +86,12 @@ def test_a_short_history_is_filled_and_costs_more_than_its_own_month():
     assert not calibration.assets[0].fallback and calibration.assets[0].filled_hours == 0
 
 
-def test_daily_volatility_is_spread_over_its_hours_and_unknown_hours_are_marked():
+def test_daily_volatility_is_spread_over_its_hours_and_the_filter_stands_in_elsewhere():
     index = VolatilityHistory("BTC", np.array([24, 48, 148]), np.array([500_000, 550_000, 400_000]))
-    moves = volatility_moves_micro(np.arange(20, 60), ("BTC", "ETH"), [index])
-    assert np.all(moves[1] == NO_MOVE) and np.all(moves[0, :4] == NO_MOVE) and np.all(moves[0, 28:] == NO_MOVE)
+    variance = np.exp(np.cumsum(np.full((2, 40), 0.01), axis=1))
+    moves, known = volatility_moves_micro(np.arange(20, 60), ("BTC", "ETH"), [index], variance)
+    assert np.flatnonzero(known[0]).tolist() == list(range(4, 28)) and not known[1].any()
+    assert np.all(moves[~known] == 5_000)
     assert moves[0, 4:28].sum() == pytest.approx(1e6 * np.log(1.1), abs=24)
 
 
