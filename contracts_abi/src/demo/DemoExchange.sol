@@ -267,8 +267,8 @@ contract DemoExchange is DemoLedger {
         int256 equity = _equityWad(account);
         if (equity >= int256(requiredWad)) revert NotLiquidatable(account, equity, requiredWad);
         uint256 notional = 0;
-        for (uint256 i = _accounts[account].positionCount; i-- > 0;) {
-            Position memory position = _positions[account][i];
+        for (uint256 i = _accounts[account].positionCount; i > 0; --i) {
+            Position memory position = _positions[account][i - 1];
             Instrument memory instrument = _instruments[position.instrumentId];
             if (instrument.settlementPriceE8 == 0) notional += _notionalWad(instrument.underlying, position.sizeLots);
             _changePosition(account, position.instrumentId, -position.sizeLots);

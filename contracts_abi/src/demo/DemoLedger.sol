@@ -58,11 +58,11 @@ abstract contract DemoLedger is DemoMarkets {
     /// rounding down) nor risk, and so no position version.
     function collect(address account) external {
         Account storage book = _accounts[account];
-        for (uint256 i = book.positionCount; i-- > 0;) {
-            Position memory position = _positions[account][i];
+        for (uint256 i = book.positionCount; i > 0; --i) {
+            Position memory position = _positions[account][i - 1];
             if (_instruments[position.instrumentId].settlementPriceE8 == 0) continue;
             int256 value = _valueMicro(position.sizeLots, markE8(position.instrumentId));
-            _removePosition(account, i);
+            _removePosition(account, i - 1);
             _addCash(account, value);
             emit Collected(account, position.instrumentId, value);
         }
