@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from oracle.errors import BadBook, BadPrice
@@ -66,6 +66,7 @@ def as_accounts(book: AccountBook) -> list[Account]:
     ]
 
 
+@settings(deadline=None)
 @given(ACCOUNTS)
 def test_columns_equal_the_words_read_one_by_one(accounts: list[Account]) -> None:
     packed = pack(accounts)
@@ -74,6 +75,7 @@ def test_columns_equal_the_words_read_one_by_one(accounts: list[Account]) -> Non
     assert as_accounts(book) == unpack_naively(packed, len(accounts)) == accounts
 
 
+@settings(deadline=None)
 @given(ACCOUNTS, st.integers(0, 6))
 def test_joined_parts_equal_the_whole(accounts: list[Account], cut: int) -> None:
     parts = [accounts[:cut], accounts[cut:]]
@@ -92,6 +94,7 @@ def test_no_account_is_an_empty_book() -> None:
     assert book.indptr.tolist() == [0]
 
 
+@settings(deadline=None)
 @given(ACCOUNTS, st.integers(1, 31))
 def test_a_cut_or_longer_answer_is_refused(accounts: list[Account], by: int) -> None:
     packed = pack(accounts)
@@ -140,6 +143,7 @@ def test_an_index_that_does_not_span_the_positions_is_refused() -> None:
         check_book(broken, 1)
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 2**63 - 1), INT64), max_size=6))
 def test_rounds_equal_the_words_read_one_by_one(rounds: list[tuple[int, int]]) -> None:
     packed = b"".join(time.to_bytes(8) + answer.to_bytes(24, signed=True) for time, answer in rounds)

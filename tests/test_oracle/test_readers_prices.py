@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from oracle.errors import BadHistory, BadPrice
@@ -113,6 +113,7 @@ def feeds(draw: st.DrawFn) -> list[tuple[int, int]]:
     return [(time * 1_000, draw(st.integers(1, 10**12))) for time in times]
 
 
+@settings(deadline=None)
 @given(feeds(), st.integers(1, 61), st.integers(1, 50))
 def test_rounds_reach_back_to_the_last_one_at_or_before(
     rounds: list[tuple[int, int]], since: int, per_call: int
@@ -174,6 +175,7 @@ def closes_naively(rounds: list[tuple[int, int]], first: int, last: int) -> list
     return closes
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.tuples(st.integers(3_600, 40 * 3_600), st.integers(1, 10**12)), min_size=1, max_size=60),
     st.integers(1, 45),

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from oracle.config import PriceSettings
@@ -187,6 +187,7 @@ def test_the_digest_of_a_book_does_not_depend_on_byte_order() -> None:
     assert describe_book(book) == describe_book(swapped)
 
 
+@settings(deadline=None)
 @given(
     st.lists(
         st.lists(st.tuples(st.integers(0, 4), st.integers(-(2**63) + 1, 2**63 - 1)), max_size=3), min_size=1, max_size=4
