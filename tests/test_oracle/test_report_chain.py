@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import astuple, replace
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from oracle.bounds import MarketRefusal, Refusal, limit_to_step, refusals
@@ -25,7 +25,11 @@ from tests.posting_chain import PostingChain, deploy_posting_chain, report_as_tu
 pytestmark = pytest.mark.chain
 
 FIFTY = settings(
-    max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    max_examples=50,
+    deadline=None,
+    # Shrinking asks a node hundreds of times more; the first failing example is small enough to read.
+    phases=[Phase.explicit, Phase.reuse, Phase.generate],
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 
 
