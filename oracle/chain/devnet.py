@@ -182,8 +182,11 @@ def set_automine(client: ChainClient, enabled: bool) -> None:
 
 def reorganise(client: ChainClient, depth: int) -> BlockStamp:
     """Replace the last `depth` blocks by empty ones and return the new head; their transactions are lost."""
-    client.request("anvil_reorg", [depth, []], _as_is)
-    return client.head()
+    first_lost = client.block_by_number(client.head().number - depth + 1)
+    client.request("anvil_rollback", [depth], _as_is)
+    # An empty block with the same time as the one it replaces would have the same hash.
+    set_next_timestamp(client, first_lost.timestamp + 1)
+    return mine(client, depth)
 
 
 def take_snapshot(client: ChainClient) -> int:
