@@ -134,10 +134,6 @@ class ChainClient:
         """Return the block that a tag names now."""
         return self._over_endpoints(lambda endpoint: _block(endpoint, tag))
 
-    def block_by_hash(self, block_hash: bytes) -> BlockStamp:
-        """Return the block with this hash; the node may also know blocks that are no longer canonical."""
-        return self.request("eth_getBlockByHash", ["0x" + block_hash.hex(), False], stamp_from_node)
-
     # ------------------------------------------------------------------ reads at a block
 
     def call(
