@@ -165,7 +165,7 @@ def _hedged_account(world: World) -> SeedAccount:
 
 
 def _drawn_accounts(world: World) -> Iterator[SeedAccount]:
-    """Accounts with one to five positions of 1,000 to 100,000 USD each, and equity of 40 to 160 % of the largest."""
+    """Accounts with one to five positions of 1,000 to 100,000 USD each, and equity of 8 to 60 % of the largest."""
     source = random.Random(BOOK_SEED)
     for _ in range(ACCOUNTS):
         address = "0x" + source.randbytes(20).hex()
@@ -176,7 +176,7 @@ def _drawn_accounts(world: World) -> Iterator[SeedAccount]:
             lots = notional_micro * LOTS_PER_CONTRACT * PRICE_SCALE_E8 // (spot_e8 * MICRO_PER_USD)
             positions.append((instrument_id, source.choice((-1, 1)) * lots))
             largest_micro = max(largest_micro, notional_micro)
-        yield _seed(world, address, largest_micro * source.randint(40, 160) // 100, tuple(positions))
+        yield _seed(world, address, largest_micro * source.randint(8, 60) // 100, tuple(positions))
 
 
 def _seed(world: World, address: str, equity_micro: int, positions: tuple[tuple[int, int], ...]) -> SeedAccount:
