@@ -115,6 +115,10 @@ interface IMarginOracle {
         uint64 referenceBlock;
     }
 
+    /// @notice One round; the whole history of what was in force is in these events.
+    /// @param margins The tuples that took effect, one word each: marketId in the bits from 192, then the six values
+    /// of 32 bits in the order of `MarketMargin`, the last in the lowest bits. Those that did not are in
+    /// `MarketRefused`.
     event ReportPosted(
         uint64 indexed sequence,
         bytes32 indexed digest,
@@ -123,9 +127,9 @@ interface IMarginOracle {
         bytes32 modelHash,
         bytes32 detailsHash,
         bytes32 accountsRoot,
-        uint32 accountCount
+        uint32 accountCount,
+        uint256[] margins
     );
-    event MarginChanged(uint32 indexed marketId, uint64 indexed sequence, CurrentMargin margin);
     /// @param inForce Value in force of the first field that failed (0 before the first post of a market).
     /// @param offered Value offered for it.
     event MarketRefused(uint32 indexed marketId, uint64 indexed sequence, Refusal reason, uint256 inForce, uint256 offered);

@@ -2,36 +2,19 @@
 pragma solidity ^0.8.24;
 
 import {IMarginOracle} from "./IMarginOracle.sol";
+import {MarginWords} from "./MarginWords.sol";
 
 /// @title What a new tuple may be, given the tuple in force and the market's limits.
-/// @dev A tuple passes whole or is refused whole; nothing is ever clamped to a limit.
+/// @dev A tuple passes whole or is refused whole; nothing is ever clamped to a limit. Limits round down: none is ever
+/// exceeded by a fraction.
 library MarginBounds {
     uint256 private constant PPM = 1e6;
     uint256 private constant HOUR = 3600;
+    uint256 private constant SIDES = 2;
+    /// @dev Long and short, 32 bits each.
+    uint256 private constant GROUP_BITS = 64;
 
-    /// @dev The limits of a market in two storage slots; `IMarginOracle.MarketConfig` without the fields that a
-    /// group does not use. Two slots rather than three save 2,100 gas for every market of a post.
-    struct Limits {
-        bool exists;
-        uint32 fallbackInitialPpm;
-        uint32 initialMinimum;
-        uint32 initialMaximum;
-        uint32 initialStepRelativePpm;
-        uint32 initialStepMinimum;
-        uint32 initialFallHourly;
-        uint32 maintenanceMinimum;
-        // second slot
-        uint32 maintenanceMaximum;
-        uint32 maintenanceRiseHourly;
-        uint32 maintenanceFallHourly;
-        uint32 slopeMinimum;
-        uint32 slopeMaximum;
-        uint32 slopeStepRelativePpm;
-        uint32 slopeStepMinimum;
-        uint32 slopeFallHourly;
-    }
-
-    /// @dev `inForce` and `offered` are those of the first field that failed.
+    /// @dev `reason`, `inForce` and `offered` are those of the field that failed, and mean nothing when accepted.
     struct Verdict {
         bool accepted;
         IMarginOracle.Refusal reason;
@@ -39,162 +22,137 @@ library MarginBounds {
         uint256 offered;
     }
 
-    /// @dev What every field of a tuple is judged with.
-    struct Conditions {
-        bool movesAreLimited;
+    /// @dev How far a tuple may move: not at all limited, or by the limits of each group over the elapsed time.
+    struct Moves {
+        bool areLimited;
         uint256 elapsedSeconds;
     }
 
-    /// @notice Judges the tuple `offered` at `referenceTimestamp`, not before that of the tuple in force.
-    /// @param liftsMoves Whether step and rate limits are lifted (`exceedsStep`, signed by the higher quorum). The
+    /// @notice Judges a tuple (packed as in `MarginWords`) whose time is not before that of the tuple in force.
+    /// @param liftsMoves Whether step and rate limits are lifted (`exceedsStep`, signed by the higher quorum); the
     /// absolute range never is.
-    function judge(
-        Limits memory limits,
-        IMarginOracle.CurrentMargin memory inForce,
-        IMarginOracle.MarketMargin memory offered,
-        uint256 referenceTimestamp,
-        bool liftsMoves
-    ) internal pure returns (Verdict memory verdict) {
-        if (!limits.exists) return Verdict(false, IMarginOracle.Refusal.UnknownMarket, 0, 0);
-        if (offered.initialLong < offered.maintenanceLong) {
-            return _refused(IMarginOracle.Refusal.InitialBelowMaintenance, inForce.initialLong, offered.initialLong);
+    /// @param verdict Receives the answer, so that one place in memory serves all markets of a report.
+    function judge(MarginWords.Market storage market, uint256 offered, bool liftsMoves, Verdict memory verdict)
+        internal
+        view
+    {
+        uint256 inForce = market.current;
+        uint256 first = market.firstLimits;
+        verdict.accepted = false;
+        if (first == 0) {
+            _refuse(verdict, IMarginOracle.Refusal.UnknownMarket, 0, 0);
+            return;
         }
-        if (offered.initialShort < offered.maintenanceShort) {
-            return _refused(IMarginOracle.Refusal.InitialBelowMaintenance, inForce.initialShort, offered.initialShort);
-        }
-        Conditions memory conditions = Conditions({
-            movesAreLimited: inForce.referenceTimestamp != 0 && !liftsMoves,
-            elapsedSeconds: referenceTimestamp - inForce.referenceTimestamp
-        });
-        IMarginOracle.Bounds memory bounds = initialBounds(limits);
-        verdict = _field(inForce.initialLong, offered.initialLong, bounds, conditions, IMarginOracle.Refusal.InitialStepUp);
-        if (!verdict.accepted) return verdict;
-        verdict = _field(inForce.initialShort, offered.initialShort, bounds, conditions, IMarginOracle.Refusal.InitialStepUp);
-        if (!verdict.accepted) return verdict;
-        bounds = maintenanceBounds(limits);
-        verdict = _field(inForce.maintenanceLong, offered.maintenanceLong, bounds, conditions, IMarginOracle.Refusal.MaintenanceRateUp);
-        if (!verdict.accepted) return verdict;
-        verdict = _field(inForce.maintenanceShort, offered.maintenanceShort, bounds, conditions, IMarginOracle.Refusal.MaintenanceRateUp);
-        if (!verdict.accepted) return verdict;
-        bounds = slopeBounds(limits);
-        verdict = _field(inForce.slopeLong, offered.slopeLong, bounds, conditions, IMarginOracle.Refusal.SlopeStepUp);
-        if (!verdict.accepted) return verdict;
-        return _field(inForce.slopeShort, offered.slopeShort, bounds, conditions, IMarginOracle.Refusal.SlopeStepUp);
+        if (!_initialCoversMaintenance(verdict, inForce, offered)) return;
+        Moves memory moves;
+        moves.areLimited = MarginWords.time(inForce) != 0 && !liftsMoves;
+        moves.elapsedSeconds = MarginWords.time(offered) - MarginWords.time(inForce);
+        uint256 second = market.secondLimits;
+        uint256 limits = MarginWords.initialLimits(first);
+        if (!_group(verdict, limits, inForce, offered, moves, IMarginOracle.Refusal.InitialStepUp)) return;
+        limits = MarginWords.maintenanceLimits(first, second);
+        (inForce, offered) = (inForce << GROUP_BITS, offered << GROUP_BITS);
+        if (!_group(verdict, limits, inForce, offered, moves, IMarginOracle.Refusal.MaintenanceRateUp)) return;
+        limits = MarginWords.slopeLimits(second);
+        (inForce, offered) = (inForce << GROUP_BITS, offered << GROUP_BITS);
+        verdict.accepted = _group(verdict, limits, inForce, offered, moves, IMarginOracle.Refusal.SlopeStepUp);
     }
 
-    /// @notice Packs a configuration, or reverts when it contradicts itself or sets a limit that its group lacks.
-    function pack(IMarginOracle.MarketConfig calldata config) internal pure returns (Limits memory limits) {
+    /// @notice Reverts when a configuration contradicts itself or sets a limit that its group does not have.
+    function requireSound(IMarginOracle.MarketConfig calldata config) internal pure {
         IMarginOracle.Bounds calldata initial = config.initial;
         IMarginOracle.Bounds calldata maintenance = config.maintenance;
         IMarginOracle.Bounds calldata slope = config.slope;
         // A minimum of zero would let a lost figure pass as "no margin needed".
-        bool sound = config.exists && initial.minimum > 0 && maintenance.minimum > 0
+        bool isSound = config.exists && initial.minimum > 0 && maintenance.minimum > 0
             && initial.minimum <= initial.maximum && maintenance.minimum <= maintenance.maximum
             && slope.minimum <= slope.maximum && config.fallbackInitialPpm >= initial.minimum;
-        bool usesOwnFieldsOnly = initial.riseHourly == 0 && slope.riseHourly == 0 && maintenance.stepRelativePpm == 0
+        bool usesOwnLimitsOnly = initial.riseHourly == 0 && slope.riseHourly == 0 && maintenance.stepRelativePpm == 0
             && maintenance.stepMinimum == 0;
-        if (!sound || !usesOwnFieldsOnly) revert IMarginOracle.InvalidConfiguration();
-        limits = Limits({
-            exists: true,
-            fallbackInitialPpm: config.fallbackInitialPpm,
-            initialMinimum: initial.minimum,
-            initialMaximum: initial.maximum,
-            initialStepRelativePpm: initial.stepRelativePpm,
-            initialStepMinimum: initial.stepMinimum,
-            initialFallHourly: initial.fallHourly,
-            maintenanceMinimum: maintenance.minimum,
-            maintenanceMaximum: maintenance.maximum,
-            maintenanceRiseHourly: maintenance.riseHourly,
-            maintenanceFallHourly: maintenance.fallHourly,
-            slopeMinimum: slope.minimum,
-            slopeMaximum: slope.maximum,
-            slopeStepRelativePpm: slope.stepRelativePpm,
-            slopeStepMinimum: slope.stepMinimum,
-            slopeFallHourly: slope.fallHourly
-        });
+        if (!isSound || !usesOwnLimitsOnly) revert IMarginOracle.InvalidConfiguration();
     }
 
-    /// @notice The configuration that `pack` was given.
-    function unpack(Limits memory limits) internal pure returns (IMarginOracle.MarketConfig memory) {
-        return IMarginOracle.MarketConfig({
-            exists: limits.exists,
-            fallbackInitialPpm: limits.fallbackInitialPpm,
-            initial: initialBounds(limits),
-            maintenance: maintenanceBounds(limits),
-            slope: slopeBounds(limits)
-        });
-    }
-
-    function initialBounds(Limits memory limits) internal pure returns (IMarginOracle.Bounds memory) {
-        return IMarginOracle.Bounds({
-            minimum: limits.initialMinimum,
-            maximum: limits.initialMaximum,
-            stepRelativePpm: limits.initialStepRelativePpm,
-            stepMinimum: limits.initialStepMinimum,
-            riseHourly: 0,
-            fallHourly: limits.initialFallHourly
-        });
-    }
-
-    function maintenanceBounds(Limits memory limits) internal pure returns (IMarginOracle.Bounds memory) {
-        return IMarginOracle.Bounds({
-            minimum: limits.maintenanceMinimum,
-            maximum: limits.maintenanceMaximum,
-            stepRelativePpm: 0,
-            stepMinimum: 0,
-            riseHourly: limits.maintenanceRiseHourly,
-            fallHourly: limits.maintenanceFallHourly
-        });
-    }
-
-    function slopeBounds(Limits memory limits) internal pure returns (IMarginOracle.Bounds memory) {
-        return IMarginOracle.Bounds({
-            minimum: limits.slopeMinimum,
-            maximum: limits.slopeMaximum,
-            stepRelativePpm: limits.slopeStepRelativePpm,
-            stepMinimum: limits.slopeStepMinimum,
-            riseHourly: 0,
-            fallHourly: limits.slopeFallHourly
-        });
-    }
-
-    function _field(
-        uint256 inForce,
-        uint256 offered,
-        IMarginOracle.Bounds memory bounds,
-        Conditions memory conditions,
-        IMarginOracle.Refusal riseReason
-    ) private pure returns (Verdict memory) {
-        if (offered < bounds.minimum) return _refused(IMarginOracle.Refusal.BelowMinimum, inForce, offered);
-        if (offered > bounds.maximum) return _refused(IMarginOracle.Refusal.AboveMaximum, inForce, offered);
-        if (conditions.movesAreLimited) {
-            if (offered > inForce && offered - inForce > _allowedRise(inForce, bounds, conditions.elapsedSeconds, riseReason)) {
-                return _refused(riseReason, inForce, offered);
-            }
-            if (offered < inForce && inForce - offered > bounds.fallHourly * conditions.elapsedSeconds / HOUR) {
-                return _refused(IMarginOracle.Refusal.RateDown, inForce, offered);
-            }
-        }
-        return Verdict(true, riseReason, inForce, offered);
-    }
-
-    /// @dev Rounded down: a limit is never exceeded by a fraction.
-    function _allowedRise(
-        uint256 inForce,
-        IMarginOracle.Bounds memory bounds,
-        uint256 elapsedSeconds,
-        IMarginOracle.Refusal riseReason
-    ) private pure returns (uint256) {
-        if (riseReason == IMarginOracle.Refusal.MaintenanceRateUp) return bounds.riseHourly * elapsedSeconds / HOUR;
-        uint256 relative = inForce * bounds.stepRelativePpm / PPM;
-        return relative > bounds.stepMinimum ? relative : bounds.stepMinimum;
-    }
-
-    function _refused(IMarginOracle.Refusal reason, uint256 inForce, uint256 offered)
+    function _initialCoversMaintenance(Verdict memory verdict, uint256 inForce, uint256 offered)
         private
         pure
-        returns (Verdict memory)
+        returns (bool)
     {
-        return Verdict(false, reason, inForce, offered);
+        for (uint256 side = 0; side < SIDES; ++side) {
+            uint256 initial = MarginWords.value(offered, side);
+            if (initial < MarginWords.value(offered, side + SIDES)) {
+                return _refuse(
+                    verdict,
+                    IMarginOracle.Refusal.InitialBelowMaintenance,
+                    MarginWords.value(inForce, side),
+                    initial
+                );
+            }
+        }
+        return true;
+    }
+
+    /// @dev Judges both sides of the group that comes first in the (shifted) tuples.
+    function _group(
+        Verdict memory verdict,
+        uint256 limits,
+        uint256 inForce,
+        uint256 offered,
+        Moves memory moves,
+        IMarginOracle.Refusal riseReason
+    ) private pure returns (bool) {
+        uint256 long = MarginWords.value(inForce, 0);
+        uint256 short = MarginWords.value(inForce, 1);
+        return _field(verdict, limits, long, MarginWords.value(offered, 0), moves, riseReason)
+            && _field(verdict, limits, short, MarginWords.value(offered, 1), moves, riseReason);
+    }
+
+    /// @dev Unchecked: amounts have 32 bits, times 40, and what is subtracted is the smaller.
+    function _field(
+        Verdict memory verdict,
+        uint256 limits,
+        uint256 inForce,
+        uint256 offered,
+        Moves memory moves,
+        IMarginOracle.Refusal riseReason
+    ) private pure returns (bool) {
+        unchecked {
+            if (offered < MarginWords.minimum(limits)) {
+                return _refuse(verdict, IMarginOracle.Refusal.BelowMinimum, inForce, offered);
+            }
+            if (offered > MarginWords.maximum(limits)) {
+                return _refuse(verdict, IMarginOracle.Refusal.AboveMaximum, inForce, offered);
+            }
+            if (!moves.areLimited) return true;
+            if (offered > inForce) {
+                if (offered - inForce <= _allowedRise(limits, inForce, moves.elapsedSeconds, riseReason)) return true;
+                return _refuse(verdict, riseReason, inForce, offered);
+            }
+            if (inForce - offered <= MarginWords.fallHourly(limits) * moves.elapsedSeconds / HOUR) return true;
+            return _refuse(verdict, IMarginOracle.Refusal.RateDown, inForce, offered);
+        }
+    }
+
+    function _allowedRise(uint256 limits, uint256 inForce, uint256 elapsedSeconds, IMarginOracle.Refusal riseReason)
+        private
+        pure
+        returns (uint256)
+    {
+        unchecked {
+            if (riseReason == IMarginOracle.Refusal.MaintenanceRateUp) {
+                return MarginWords.riseHourly(limits) * elapsedSeconds / HOUR;
+            }
+            uint256 relative = MarginWords.stepRelativePpm(limits) * inForce / PPM;
+            uint256 least = MarginWords.stepMinimum(limits);
+            return relative > least ? relative : least;
+        }
+    }
+
+    function _refuse(Verdict memory verdict, IMarginOracle.Refusal reason, uint256 inForce, uint256 offered)
+        private
+        pure
+        returns (bool)
+    {
+        (verdict.reason, verdict.inForce, verdict.offered) = (reason, inForce, offered);
+        return false;
     }
 }

@@ -3,66 +3,38 @@ pragma solidity ^0.8.24;
 
 import {Ownable, Ownable2Step} from "@openzeppelin/contracts/access/Ownable2Step.sol";
 import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
-import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
-import {MerkleProof} from "@openzeppelin/contracts/utils/cryptography/MerkleProof.sol";
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {BlockHashes} from "./BlockHashes.sol";
 import {IMarginOracle} from "./IMarginOracle.sol";
 import {MarginBounds} from "./MarginBounds.sol";
+import {MarginStore} from "./MarginStore.sol";
+import {MarginWords} from "./MarginWords.sol";
 import {ReportCodec} from "./ReportCodec.sol";
 
 /// @title Margin oracle.
 /// @notice Takes reports that a quorum signed, within limits that the owner set, and answers for their age.
-/// @dev Storage is laid out for few writes: a post touches the head (one slot), one accounts root, and one slot for
-/// each market; the signers travel in calldata and only their hash is stored.
-contract MarginOracle is IMarginOracle, EIP712, Ownable2Step {
-    using MarginBounds for MarginBounds.Limits;
+/// @dev The signers travel in calldata; only the hash of their set is stored.
+contract MarginOracle is MarginStore, Ownable2Step {
+    using MarginBounds for MarginWords.Market;
 
-    /// @dev What is known of the last report, in one slot; 8 bits are left for the guardian's pause.
-    struct Head {
-        uint64 sequence;
-        uint64 referenceBlock;
-        uint40 referenceTimestamp;
-        uint40 previousRootUntil;
-        uint32 heartbeatSeconds;
-        uint8 rootIndex;
-    }
-
-    /// @dev Slots: 0 the tuple in force, 1 the looser tuple that waits for its time (same layout, its time being that
-    /// of taking effect; nothing writes it while reports take effect at once), 2 and 3 the limits.
-    struct Market {
-        CurrentMargin current;
-        CurrentMargin pending;
-        MarginBounds.Limits limits;
-    }
-
-    string public constant VERSION = "1";
     uint256 private constant PREVIOUS_ROOT_SECONDS = 5 minutes;
     uint256 private constant MAXIMUM_SIGNERS = 32;
-    uint256 private constant PPM = 1e6;
-    /// @dev One million USD in wad: the unit of notional that a slope is per.
-    uint256 private constant SLOPE_NOTIONAL_WAD = 1e24;
 
     BlockHashSource public immutable blockHashSource;
 
-    bytes32 public signerSetHash;
-    uint32 public signerSetEpoch;
-    Head private _head;
-    /// @dev At `Head.rootIndex` the latest root, in the other place the one before: a post writes one of the two.
-    bytes32[2] private _accountsRoots;
-    mapping(uint32 marketId => Market) private _markets;
-
-    constructor(address owner, BlockHashSource source, uint32 heartbeat) EIP712("MarginOracle", VERSION) Ownable(owner) {
+    constructor(address owner, BlockHashSource source, uint32 heartbeat) Ownable(owner) {
         blockHashSource = source;
         _setHeartbeat(heartbeat);
     }
 
     // ------------------------------------------------------------------ posting
 
-    /// @inheritdoc IMarginOracle
     function post(bytes calldata packed) external {
-        (Report memory report, bytes32 digest) = _accept(packed);
-        _recordHead(report);
+        Report memory report;
+        Head memory head = _head;
+        (uint256 marketCount, bytes32 digest) = _accept(packed, head, report);
+        _recordHead(report, head);
+        uint256[] memory margins = _recordMarkets(packed, report, marketCount);
         emit ReportPosted(
             report.sequence,
             digest,
@@ -71,142 +43,28 @@ contract MarginOracle is IMarginOracle, EIP712, Ownable2Step {
             report.modelHash,
             report.detailsHash,
             report.accountsRoot,
-            report.accountCount
+            report.accountCount,
+            margins
         );
-        for (uint256 i = 0; i < report.markets.length; ++i) {
-            MarketMargin memory offered = report.markets[i];
-            MarginBounds.Verdict memory verdict = _judge(report, offered);
-            if (verdict.accepted) {
-                _recordMargin(report, offered);
-            } else {
-                emit MarketRefused(
-                    offered.marketId, report.sequence, verdict.reason, verdict.inForce, verdict.offered
-                );
-            }
-        }
     }
 
-    /// @inheritdoc IMarginOracle
-    function preview(bytes calldata packed) external view returns (bytes32 digest, uint256 refusals) {
+    function preview(bytes calldata packed) external view returns (bytes32, uint256 refusals) {
         Report memory report;
-        (report, digest) = _accept(packed);
-        for (uint256 i = 0; i < report.markets.length; ++i) {
-            if (!_judge(report, report.markets[i]).accepted) ++refusals;
+        (uint256 marketCount, bytes32 digest) = _accept(packed, _head, report);
+        MarginBounds.Verdict memory verdict;
+        for (uint256 i = 0; i < marketCount; ++i) {
+            _judge(report, ReportCodec.marketAt(packed, i), verdict);
+            if (!verdict.accepted) ++refusals;
         }
+        return (digest, refusals);
     }
 
-    /// @inheritdoc IMarginOracle
     function hashReport(Report calldata report) external view returns (bytes32) {
-        return _hashTypedDataV4(ReportCodec.hash(report));
-    }
-
-    // ------------------------------------------------------------------ reading markets
-
-    /// @inheritdoc IMarginOracle
-    function margin(uint32 marketId) external view returns (CurrentMargin memory current) {
-        current = _posted(marketId);
-        uint256 heartbeat = _head.heartbeatSeconds;
-        uint256 age = block.timestamp - current.referenceTimestamp;
-        if (age > heartbeat) revert Stale(age, heartbeat);
-    }
-
-    /// @inheritdoc IMarginOracle
-    function tryMargin(uint32 marketId) external view returns (bool ok, CurrentMargin memory current) {
-        current = _markets[marketId].current;
-        ok = current.referenceTimestamp != 0 && _isFresh(current.referenceTimestamp);
-    }
-
-    /// @inheritdoc IMarginOracle
-    function marginUnsafe(uint32 marketId) external view returns (CurrentMargin memory) {
-        return _markets[marketId].current;
-    }
-
-    /// @inheritdoc IMarginOracle
-    function requirement(uint32 marketId, bool isLong, uint256 notionalWad, Purpose purpose)
-        external
-        view
-        returns (uint256 requirementWad)
-    {
-        CurrentMargin memory current = _posted(marketId);
-        uint256 ratio;
-        if (purpose == Purpose.Liquidating) {
-            ratio = isLong ? current.maintenanceLong : current.maintenanceShort;
-        } else {
-            ratio = isLong ? current.initialLong : current.initialShort;
-            if (!_isFresh(current.referenceTimestamp)) {
-                ratio = Math.max(ratio, _markets[marketId].limits.fallbackInitialPpm);
-            }
-        }
-        uint256 slope = isLong ? current.slopeLong : current.slopeShort;
-        return Math.mulDiv(
-            notionalWad, ratio * SLOPE_NOTIONAL_WAD + slope * notionalWad, PPM * SLOPE_NOTIONAL_WAD, Math.Rounding.Ceil
-        );
-    }
-
-    // ------------------------------------------------------------------ reading accounts
-
-    /// @inheritdoc IMarginOracle
-    function verifyAccount(AccountLeaf calldata leaf, bytes32[] calldata proof, bool reducesRisk) external view {
-        Head memory head = _head;
-        bool isLatest = leaf.referenceBlock == head.referenceBlock;
-        if (isLatest) {
-            uint256 age = block.timestamp - head.referenceTimestamp;
-            if (age > head.heartbeatSeconds) revert Stale(age, head.heartbeatSeconds);
-        } else if (!reducesRisk || block.timestamp > head.previousRootUntil) {
-            revert UnknownRoot(leaf.referenceBlock);
-        }
-        bytes32 root = _accountsRoots[isLatest ? head.rootIndex : 1 - head.rootIndex];
-        if (root == 0) revert UnknownRoot(leaf.referenceBlock);
-        if (!MerkleProof.verifyCalldata(proof, root, hashAccount(leaf))) revert InvalidProof(leaf.accountKey);
-    }
-
-    /// @inheritdoc IMarginOracle
-    function accountsStale() external view returns (bool) {
-        Head memory head = _head;
-        return _accountsRoots[head.rootIndex] == 0
-            || block.timestamp - head.referenceTimestamp > head.heartbeatSeconds;
-    }
-
-    /// @inheritdoc IMarginOracle
-    function hashAccount(AccountLeaf calldata leaf) public view returns (bytes32) {
-        return keccak256(bytes.concat(keccak256(abi.encode(_domainSeparatorV4(), leaf))));
-    }
-
-    // ------------------------------------------------------------------ state
-
-    /// @inheritdoc IMarginOracle
-    function heartbeatSeconds() external view returns (uint32) {
-        return _head.heartbeatSeconds;
-    }
-
-    /// @inheritdoc IMarginOracle
-    function lastSequence() external view returns (uint64) {
-        return _head.sequence;
-    }
-
-    /// @inheritdoc IMarginOracle
-    function lastReferenceBlock() external view returns (uint64) {
-        return _head.referenceBlock;
-    }
-
-    /// @inheritdoc IMarginOracle
-    function lastReferenceTimestamp() external view returns (uint40) {
-        return _head.referenceTimestamp;
-    }
-
-    /// @inheritdoc IMarginOracle
-    function latestAccounts() external view returns (bytes32 root, uint64 referenceBlock, uint40 referenceTimestamp) {
-        return (_accountsRoots[_head.rootIndex], _head.referenceBlock, _head.referenceTimestamp);
-    }
-
-    /// @inheritdoc IMarginOracle
-    function marketConfig(uint32 marketId) external view returns (MarketConfig memory) {
-        return _markets[marketId].limits.unpack();
+        return _hashTypedDataV4(ReportCodec.hash(report, ReportCodec.hashMarkets(report.markets)));
     }
 
     // ------------------------------------------------------------------ owner
 
-    /// @inheritdoc IMarginOracle
     function setSigners(uint8 threshold, uint8 stepThreshold, address[] calldata signers) external onlyOwner {
         uint256 count = signers.length;
         if (
@@ -225,35 +83,38 @@ contract MarginOracle is IMarginOracle, EIP712, Ownable2Step {
         emit SignerSetChanged(epoch, threshold, stepThreshold, signers);
     }
 
-    /// @inheritdoc IMarginOracle
     function configureMarket(uint32 marketId, string calldata name, MarketConfig calldata config) external onlyOwner {
-        _markets[marketId].limits = MarginBounds.pack(config);
+        MarginBounds.requireSound(config);
+        MarginWords.Market storage market = _markets[marketId];
+        (market.firstLimits, market.secondLimits) = MarginWords.packLimits(config);
         emit MarketConfigured(marketId, name, config);
     }
 
-    /// @inheritdoc IMarginOracle
     function setHeartbeat(uint32 heartbeat) external onlyOwner {
         _setHeartbeat(heartbeat);
     }
 
     // ------------------------------------------------------------------ inside
 
-    /// @dev Everything that makes a report acceptable as a whole; cheap checks first.
-    function _accept(bytes calldata packed) private view returns (Report memory report, bytes32 digest) {
+    /// @dev Everything that makes a report acceptable as a whole, cheap checks first; fills `report`.
+    function _accept(bytes calldata packed, Head memory head, Report memory report)
+        private
+        view
+        returns (uint256 marketCount, bytes32 digest)
+    {
         ReportCodec.Attestation memory attestation;
-        (report, attestation) = ReportCodec.decode(packed);
+        marketCount = ReportCodec.decode(packed, report, attestation);
         if (attestation.setHash != signerSetHash) {
             if (report.signerSetEpoch != signerSetEpoch) revert WrongEpoch(signerSetEpoch, report.signerSetEpoch);
             revert WrongSignerSet(signerSetHash, attestation.setHash);
         }
-        _requireNewer(report);
+        _requireNewer(report, head);
         _requireReferenceBlock(report);
-        digest = _hashTypedDataV4(ReportCodec.hash(report));
+        digest = _hashTypedDataV4(ReportCodec.hash(report, ReportCodec.hashMarkets(packed, marketCount)));
         _requireSignatures(packed, report, attestation, digest);
     }
 
-    function _requireNewer(Report memory report) private view {
-        Head memory head = _head;
+    function _requireNewer(Report memory report, Head memory head) private view {
         if (report.sequence <= head.sequence) revert SequenceNotIncreasing(head.sequence, report.sequence);
         if (report.referenceBlock <= head.referenceBlock) {
             revert ReferenceBlockNotIncreasing(head.referenceBlock, report.referenceBlock);
@@ -282,64 +143,69 @@ contract MarginOracle is IMarginOracle, EIP712, Ownable2Step {
         uint256 needed = report.exceedsStep ? attestation.stepThreshold : attestation.threshold;
         if (attestation.signatureCount < needed) revert NotEnoughSignatures(needed, attestation.signatureCount);
         uint256 ordinal = 0;
-        for (uint256 i = 0; attestation.bitmap >> i != 0; ++i) {
-            if ((attestation.bitmap >> i) & 1 == 0) continue;
-            (bytes32 r, bytes32 vs) = ReportCodec.signatureAt(packed, attestation, ordinal++);
-            (address recovered, ECDSA.RecoverError failure,) = ECDSA.tryRecover(digest, r, vs);
-            if (failure != ECDSA.RecoverError.NoError || recovered != ReportCodec.signerAt(packed, attestation, i)) {
-                revert InvalidSignature(i);
+        uint256 bitmap = attestation.bitmap;
+        for (uint256 index = 0; bitmap != 0; ++index) {
+            if (bitmap & 1 == 1) {
+                (bytes32 r, bytes32 vs) = ReportCodec.signatureAt(packed, attestation, ordinal);
+                (address recovered, ECDSA.RecoverError failure,) = ECDSA.tryRecover(digest, r, vs);
+                bool isValid = failure == ECDSA.RecoverError.NoError
+                    && recovered == ReportCodec.signerAt(packed, attestation, index);
+                if (!isValid) revert InvalidSignature(index);
+                unchecked {
+                    ++ordinal;
+                }
             }
+            bitmap >>= 1;
         }
-    }
-
-    function _judge(Report memory report, MarketMargin memory offered)
-        private
-        view
-        returns (MarginBounds.Verdict memory)
-    {
-        Market storage market = _markets[offered.marketId];
-        return market.limits.judge(market.current, offered, report.referenceTimestamp, report.exceedsStep);
     }
 
     /// @dev The root before stays valid for five minutes, or less where it would have become stale sooner: a new
     /// report never brings an old root back to life.
-    function _recordHead(Report memory report) private {
-        Head memory head = _head;
-        head.previousRootUntil = uint40(
-            Math.min(block.timestamp + PREVIOUS_ROOT_SECONDS, uint256(head.referenceTimestamp) + head.heartbeatSeconds)
-        );
-        head.rootIndex = 1 - head.rootIndex;
-        _accountsRoots[head.rootIndex] = report.accountsRoot;
-        head.sequence = report.sequence;
-        head.referenceBlock = report.referenceBlock;
-        head.referenceTimestamp = uint40(report.referenceTimestamp);
-        _head = head;
-    }
-
-    function _recordMargin(Report memory report, MarketMargin memory offered) private {
-        CurrentMargin memory current = CurrentMargin({
-            initialLong: offered.initialLong,
-            initialShort: offered.initialShort,
-            maintenanceLong: offered.maintenanceLong,
-            maintenanceShort: offered.maintenanceShort,
-            slopeLong: offered.slopeLong,
-            slopeShort: offered.slopeShort,
-            referenceTimestamp: uint40(report.referenceTimestamp)
-        });
-        _markets[offered.marketId].current = current;
-        emit MarginChanged(offered.marketId, report.sequence, current);
-    }
-
-    function _posted(uint32 marketId) private view returns (CurrentMargin memory current) {
-        current = _markets[marketId].current;
-        if (current.referenceTimestamp == 0) {
-            if (!_markets[marketId].limits.exists) revert UnknownMarket(marketId);
-            revert NeverPosted(marketId);
+    function _recordHead(Report memory report, Head memory head) private {
+        uint256 previousRootUntil =
+            Math.min(block.timestamp + PREVIOUS_ROOT_SECONDS, uint256(head.referenceTimestamp) + head.heartbeatSeconds);
+        uint256 rootIndex = 1 - head.rootIndex;
+        _accountsRoots[rootIndex] = report.accountsRoot;
+        // One write in place of one for each field; the order is that of the struct, the first field lowest.
+        uint256 word = report.sequence | uint256(report.referenceBlock) << 64 | uint256(report.referenceTimestamp) << 128
+            | previousRootUntil << 168 | uint256(head.heartbeatSeconds) << 208 | rootIndex << 240;
+        assembly ("memory-safe") {
+            sstore(_head.slot, word)
         }
     }
 
-    function _isFresh(uint256 referenceTimestamp) private view returns (bool) {
-        return block.timestamp - referenceTimestamp <= _head.heartbeatSeconds;
+    /// @dev Stores the tuples that pass and returns their words as in calldata.
+    function _recordMarkets(bytes calldata packed, Report memory report, uint256 marketCount)
+        private
+        returns (uint256[] memory margins)
+    {
+        margins = new uint256[](marketCount);
+        uint256 accepted = 0;
+        MarginBounds.Verdict memory verdict;
+        for (uint256 i = 0; i < marketCount; ++i) {
+            uint256 market = ReportCodec.marketAt(packed, i);
+            (uint32 marketId, uint256 offered) = _judge(report, market, verdict);
+            if (verdict.accepted) {
+                _markets[marketId].current = offered;
+                margins[accepted++] = market;
+            } else {
+                emit MarketRefused(marketId, report.sequence, verdict.reason, verdict.inForce, verdict.offered);
+            }
+        }
+        assembly ("memory-safe") {
+            mstore(margins, accepted)
+        }
+    }
+
+    /// @dev What `post` and `preview` decide alike about one market, given as its word in calldata.
+    function _judge(Report memory report, uint256 market, MarginBounds.Verdict memory verdict)
+        private
+        view
+        returns (uint32 marketId, uint256 offered)
+    {
+        marketId = uint32(market >> 192);
+        offered = MarginWords.packTuple(market, report.referenceTimestamp);
+        _markets[marketId].judge(offered, report.exceedsStep, verdict);
     }
 
     function _setHeartbeat(uint32 heartbeat) private {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.24;
 
+import {LibBit} from "solady/utils/LibBit.sol";
 import {IMarginOracle} from "./IMarginOracle.sol";
 
 /// @title The packed bytes of a report: strict decoding, and the EIP-712 struct hash of what was decoded.
@@ -26,9 +27,9 @@ library ReportCodec {
 
     /// @dev Who signed: the set as it travelled, and where its signatures lie.
     struct Attestation {
-        uint8 threshold;
-        uint8 stepThreshold;
-        uint32 bitmap;
+        uint256 threshold;
+        uint256 stepThreshold;
+        uint256 bitmap;
         uint256 signersOffset;
         uint256 signaturesOffset;
         uint256 signatureCount;
@@ -36,39 +37,66 @@ library ReportCodec {
     }
 
     /// @notice Decodes a report and what attests it; reverts on any other than the one canonical encoding.
-    function decode(bytes calldata packed)
+    /// @dev Fills what the caller allocated: each struct that is returned by value would be cleared once more.
+    /// @param report Receives all but the markets, `report.markets` stays empty.
+    /// @param attestation Receives what the signatures are checked with.
+    /// @return marketCount Count of the markets, to be read with `marketAt`.
+    function decode(bytes calldata packed, IMarginOracle.Report memory report, Attestation memory attestation)
         internal
         pure
-        returns (IMarginOracle.Report memory report, Attestation memory attestation)
+        returns (uint256 marketCount)
     {
         _requireCanonicalWrapper(packed);
         _requireLength(packed, HEADER_BYTES, false);
-        uint256 marketCount = _field(packed, 169, 2);
-        uint256 signerCount = _field(packed, 171, 1);
-
-        uint256 setOffset = HEADER_BYTES + MARKET_BYTES * marketCount;
-        uint256 bitmapOffset = setOffset + THRESHOLDS_BYTES + SIGNER_BYTES * signerCount;
-        attestation.signaturesOffset = bitmapOffset + BITMAP_BYTES;
-        _requireLength(packed, attestation.signaturesOffset, false);
-        attestation.bitmap = uint32(_field(packed, bitmapOffset, 4));
-        if (attestation.bitmap >> signerCount != 0) revert IMarginOracle.NonCanonicalCalldata();
-        attestation.signatureCount = _bitCount(attestation.bitmap);
-        _requireLength(packed, attestation.signaturesOffset + SIGNATURE_BYTES * attestation.signatureCount, true);
-
-        attestation.threshold = uint8(_field(packed, setOffset, 1));
-        attestation.stepThreshold = uint8(_field(packed, setOffset + 1, 1));
-        attestation.signersOffset = setOffset + THRESHOLDS_BYTES;
-        attestation.setHash = keccak256(bytes.concat(packed[:4], packed[setOffset:bitmapOffset]));
+        marketCount = _field(packed, 169, 2);
+        _decodeAttestation(packed, marketCount, attestation);
+        _requireAscending(packed, marketCount);
         _decodeHeader(packed, report);
-        report.markets = _decodeMarkets(packed, marketCount);
     }
 
-    /// @notice EIP-712 struct hash of a report.
-    function hash(IMarginOracle.Report memory report) internal pure returns (bytes32) {
-        bytes32[] memory marketHashes = new bytes32[](report.markets.length);
-        for (uint256 i = 0; i < marketHashes.length; ++i) {
-            marketHashes[i] = keccak256(abi.encode(MARKET_TYPE_HASH, report.markets[i]));
+    /// @notice Market `index` as one word: 32 bits unused, marketId, the six values.
+    function marketAt(bytes calldata packed, uint256 index) internal pure returns (uint256) {
+        unchecked {
+            return _field(packed, HEADER_BYTES + MARKET_BYTES * index, MARKET_BYTES);
         }
+    }
+
+    /// @notice EIP-712 hash of the list of markets.
+    function hashMarkets(bytes calldata packed, uint256 marketCount) internal pure returns (bytes32) {
+        bytes32[] memory hashes = new bytes32[](marketCount);
+        bytes32 typeHash = MARKET_TYPE_HASH;
+        for (uint256 i = 0; i < marketCount; ++i) {
+            uint256 market = marketAt(packed, i);
+            bytes32 marketHash;
+            assembly ("memory-safe") {
+                // One market's encoding, in memory that is not allocated: every market uses the same place.
+                let encoded := mload(0x40)
+                mstore(encoded, typeHash)
+                mstore(add(encoded, 32), shr(192, market))
+                mstore(add(encoded, 64), and(shr(160, market), 0xffffffff))
+                mstore(add(encoded, 96), and(shr(128, market), 0xffffffff))
+                mstore(add(encoded, 128), and(shr(96, market), 0xffffffff))
+                mstore(add(encoded, 160), and(shr(64, market), 0xffffffff))
+                mstore(add(encoded, 192), and(shr(32, market), 0xffffffff))
+                mstore(add(encoded, 224), and(market, 0xffffffff))
+                marketHash := keccak256(encoded, 256)
+            }
+            hashes[i] = marketHash;
+        }
+        return _hashWords(hashes);
+    }
+
+    /// @notice EIP-712 hash of the list of markets.
+    function hashMarkets(IMarginOracle.MarketMargin[] calldata markets) internal pure returns (bytes32) {
+        bytes32[] memory hashes = new bytes32[](markets.length);
+        for (uint256 i = 0; i < hashes.length; ++i) {
+            hashes[i] = keccak256(abi.encode(MARKET_TYPE_HASH, markets[i]));
+        }
+        return _hashWords(hashes);
+    }
+
+    /// @notice EIP-712 hash of a report, given the hash of its markets.
+    function hash(IMarginOracle.Report memory report, bytes32 marketsHash) internal pure returns (bytes32) {
         return keccak256(
             abi.encode(
                 REPORT_TYPE_HASH,
@@ -83,7 +111,7 @@ library ReportCodec {
                 report.accountsRoot,
                 report.accountCount,
                 report.exceedsStep,
-                keccak256(abi.encodePacked(marketHashes))
+                marketsHash
             )
         );
     }
@@ -94,7 +122,9 @@ library ReportCodec {
         pure
         returns (address)
     {
-        return address(uint160(_field(packed, attestation.signersOffset + SIGNER_BYTES * index, 20)));
+        unchecked {
+            return address(uint160(_field(packed, attestation.signersOffset + SIGNER_BYTES * index, SIGNER_BYTES)));
+        }
     }
 
     /// @notice The `ordinal`-th signature, in the compact form of ERC-2098.
@@ -103,9 +133,36 @@ library ReportCodec {
         pure
         returns (bytes32 r, bytes32 vs)
     {
-        uint256 offset = attestation.signaturesOffset + SIGNATURE_BYTES * ordinal;
-        r = bytes32(_field(packed, offset, 32));
-        vs = bytes32(_field(packed, offset + 32, 32));
+        unchecked {
+            uint256 offset = attestation.signaturesOffset + SIGNATURE_BYTES * ordinal;
+            r = bytes32(_field(packed, offset, 32));
+            vs = bytes32(_field(packed, offset + 32, 32));
+        }
+    }
+
+    /// @dev Offsets cannot overflow: counts have 16 and 8 bits.
+    function _decodeAttestation(bytes calldata packed, uint256 marketCount, Attestation memory attestation)
+        private
+        pure
+    {
+        unchecked {
+            uint256 signerCount = _field(packed, 171, 1);
+            uint256 setOffset = HEADER_BYTES + MARKET_BYTES * marketCount;
+            uint256 bitmapOffset = setOffset + THRESHOLDS_BYTES + SIGNER_BYTES * signerCount;
+            uint256 signaturesOffset = bitmapOffset + BITMAP_BYTES;
+            _requireLength(packed, signaturesOffset, false);
+            uint256 bitmap = _field(packed, bitmapOffset, BITMAP_BYTES);
+            if (bitmap >> signerCount != 0) revert IMarginOracle.NonCanonicalCalldata();
+            uint256 signatureCount = LibBit.popCount(bitmap);
+            _requireLength(packed, signaturesOffset + SIGNATURE_BYTES * signatureCount, true);
+            attestation.threshold = _field(packed, setOffset, 1);
+            attestation.stepThreshold = _field(packed, setOffset + 1, 1);
+            attestation.bitmap = bitmap;
+            attestation.signersOffset = setOffset + THRESHOLDS_BYTES;
+            attestation.signaturesOffset = signaturesOffset;
+            attestation.signatureCount = signatureCount;
+            attestation.setHash = keccak256(bytes.concat(packed[:4], packed[setOffset:bitmapOffset]));
+        }
     }
 
     function _decodeHeader(bytes calldata packed, IMarginOracle.Report memory report) private pure {
@@ -124,40 +181,32 @@ library ReportCodec {
         report.exceedsStep = exceedsStep == 1;
     }
 
-    function _decodeMarkets(bytes calldata packed, uint256 marketCount)
-        private
-        pure
-        returns (IMarginOracle.MarketMargin[] memory markets)
-    {
-        markets = new IMarginOracle.MarketMargin[](marketCount);
-        for (uint256 i = 0; i < marketCount; ++i) {
-            uint256 tuple = _field(packed, HEADER_BYTES + MARKET_BYTES * i, MARKET_BYTES);
-            IMarginOracle.MarketMargin memory market = markets[i];
-            market.marketId = uint32(tuple >> 192);
-            market.initialLong = uint32(tuple >> 160);
-            market.initialShort = uint32(tuple >> 128);
-            market.maintenanceLong = uint32(tuple >> 96);
-            market.maintenanceShort = uint32(tuple >> 64);
-            market.slopeLong = uint32(tuple >> 32);
-            market.slopeShort = uint32(tuple);
-            if (i > 0 && market.marketId <= markets[i - 1].marketId) {
-                revert IMarginOracle.MarketsNotAscending(markets[i - 1].marketId, market.marketId);
-            }
+    function _requireAscending(bytes calldata packed, uint256 marketCount) private pure {
+        for (uint256 i = 1; i < marketCount; ++i) {
+            uint256 previous = marketAt(packed, i - 1) >> 192;
+            uint256 next = marketAt(packed, i) >> 192;
+            if (next <= previous) revert IMarginOracle.MarketsNotAscending(uint32(previous), uint32(next));
+        }
+    }
+
+    /// @dev keccak256(abi.encodePacked(words)) without the copy.
+    function _hashWords(bytes32[] memory words) private pure returns (bytes32 result) {
+        assembly ("memory-safe") {
+            result := keccak256(add(words, 32), shl(5, mload(words)))
         }
     }
 
     function _requireCanonicalWrapper(bytes calldata packed) private pure {
-        uint256 start;
-        uint256 afterLastWholeWord;
+        bool isCanonical;
         assembly ("memory-safe") {
-            start := packed.offset
-            afterLastWholeWord := calldataload(add(packed.offset, and(packed.length, not(31))))
+            let lastWord := and(packed.length, not(31))
+            let padded := and(add(packed.length, 31), not(31))
+            // What follows the bytes in their last word; nothing does when they fill it.
+            let padding := shl(mul(8, and(packed.length, 31)), calldataload(add(packed.offset, lastWord)))
+            isCanonical := and(eq(packed.offset, WRAPPER_BYTES), eq(calldatasize(), add(WRAPPER_BYTES, padded)))
+            isCanonical := and(isCanonical, or(iszero(padding), eq(padded, packed.length)))
         }
-        uint256 padded = (packed.length + 31) & ~uint256(31);
-        bool padding = packed.length % 32 != 0 && afterLastWholeWord << (8 * (packed.length % 32)) != 0;
-        if (start != WRAPPER_BYTES || msg.data.length != WRAPPER_BYTES + padded || padding) {
-            revert IMarginOracle.NonCanonicalCalldata();
-        }
+        if (!isCanonical) revert IMarginOracle.NonCanonicalCalldata();
     }
 
     function _requireLength(bytes calldata packed, uint256 expected, bool exactly) private pure {
@@ -171,9 +220,5 @@ library ReportCodec {
         assembly ("memory-safe") {
             value := shr(sub(256, mul(8, size)), calldataload(add(packed.offset, offset)))
         }
-    }
-
-    function _bitCount(uint256 bitmap) private pure returns (uint256 count) {
-        for (; bitmap != 0; bitmap &= bitmap - 1) ++count;
     }
 }

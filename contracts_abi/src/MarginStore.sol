@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.24;
+
+import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
+import {MerkleProof} from "@openzeppelin/contracts/utils/cryptography/MerkleProof.sol";
+import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
+import {IMarginOracle} from "./IMarginOracle.sol";
+import {MarginWords} from "./MarginWords.sol";
+
+/// @title What the margin oracle stores, and everything that is read from it.
+/// @dev Laid out for few writes: a post touches the head (one slot), one of two accounts roots, and one slot for each
+/// market. Every read answers for the age of what it returns.
+abstract contract MarginStore is IMarginOracle, EIP712 {
+    /// @dev What is known of the last report, in one slot; 8 bits are left for the guardian's pause.
+    struct Head {
+        uint64 sequence;
+        uint64 referenceBlock;
+        uint40 referenceTimestamp;
+        uint40 previousRootUntil;
+        uint32 heartbeatSeconds;
+        uint8 rootIndex;
+    }
+
+    string public constant VERSION = "1";
+    uint256 private constant PPM = 1e6;
+    /// @dev One million USD in wad: the unit of notional that a slope is per.
+    uint256 private constant SLOPE_NOTIONAL_WAD = 1e24;
+
+    bytes32 public signerSetHash;
+    uint32 public signerSetEpoch;
+    Head internal _head;
+    /// @dev At `Head.rootIndex` the latest root, in the other place the one before: a post writes one of the two.
+    bytes32[2] internal _accountsRoots;
+    mapping(uint32 marketId => MarginWords.Market) internal _markets;
+
+    constructor() EIP712("MarginOracle", VERSION) {}
+
+    // ------------------------------------------------------------------ reading markets
+
+    function margin(uint32 marketId) external view returns (CurrentMargin memory current) {
+        current = _posted(marketId);
+        uint256 heartbeat = _head.heartbeatSeconds;
+        uint256 age = block.timestamp - current.referenceTimestamp;
+        if (age > heartbeat) revert Stale(age, heartbeat);
+    }
+
+    function tryMargin(uint32 marketId) external view returns (bool ok, CurrentMargin memory current) {
+        current = MarginWords.unpackTuple(_markets[marketId].current);
+        ok = current.referenceTimestamp != 0 && _isFresh(current.referenceTimestamp);
+    }
+
+    function marginUnsafe(uint32 marketId) external view returns (CurrentMargin memory) {
+        return MarginWords.unpackTuple(_markets[marketId].current);
+    }
+
+    function requirement(uint32 marketId, bool isLong, uint256 notionalWad, Purpose purpose)
+        external
+        view
+        returns (uint256 requirementWad)
+    {
+        CurrentMargin memory current = _posted(marketId);
+        uint256 ratio;
+        if (purpose == Purpose.Liquidating) {
+            ratio = isLong ? current.maintenanceLong : current.maintenanceShort;
+        } else {
+            ratio = isLong ? current.initialLong : current.initialShort;
+            if (!_isFresh(current.referenceTimestamp)) {
+                ratio = Math.max(ratio, MarginWords.fallbackInitialPpm(_markets[marketId].firstLimits));
+            }
+        }
+        uint256 slope = isLong ? current.slopeLong : current.slopeShort;
+        return Math.mulDiv(
+            notionalWad, ratio * SLOPE_NOTIONAL_WAD + slope * notionalWad, PPM * SLOPE_NOTIONAL_WAD, Math.Rounding.Ceil
+        );
+    }
+
+    // ------------------------------------------------------------------ reading accounts
+
+    function verifyAccount(AccountLeaf calldata leaf, bytes32[] calldata proof, bool reducesRisk) external view {
+        Head memory head = _head;
+        bool isLatest = leaf.referenceBlock == head.referenceBlock;
+        if (isLatest) {
+            uint256 age = block.timestamp - head.referenceTimestamp;
+            if (age > head.heartbeatSeconds) revert Stale(age, head.heartbeatSeconds);
+        } else if (!reducesRisk || block.timestamp > head.previousRootUntil) {
+            revert UnknownRoot(leaf.referenceBlock);
+        }
+        bytes32 root = _accountsRoots[isLatest ? head.rootIndex : 1 - head.rootIndex];
+        if (root == 0) revert UnknownRoot(leaf.referenceBlock);
+        if (!MerkleProof.verifyCalldata(proof, root, hashAccount(leaf))) revert InvalidProof(leaf.accountKey);
+    }
+
+    function accountsStale() external view returns (bool) {
+        Head memory head = _head;
+        return _accountsRoots[head.rootIndex] == 0
+            || block.timestamp - head.referenceTimestamp > head.heartbeatSeconds;
+    }
+
+    function hashAccount(AccountLeaf calldata leaf) public view returns (bytes32) {
+        return keccak256(bytes.concat(keccak256(abi.encode(_domainSeparatorV4(), leaf))));
+    }
+
+    // ------------------------------------------------------------------ state
+
+    function heartbeatSeconds() external view returns (uint32) {
+        return _head.heartbeatSeconds;
+    }
+
+    function lastSequence() external view returns (uint64) {
+        return _head.sequence;
+    }
+
+    function lastReferenceBlock() external view returns (uint64) {
+        return _head.referenceBlock;
+    }
+
+    function lastReferenceTimestamp() external view returns (uint40) {
+        return _head.referenceTimestamp;
+    }
+
+    function latestAccounts() external view returns (bytes32 root, uint64 referenceBlock, uint40 referenceTimestamp) {
+        return (_accountsRoots[_head.rootIndex], _head.referenceBlock, _head.referenceTimestamp);
+    }
+
+    function marketConfig(uint32 marketId) external view returns (MarketConfig memory) {
+        return MarginWords.unpackLimits(_markets[marketId].firstLimits, _markets[marketId].secondLimits);
+    }
+
+    // ------------------------------------------------------------------ inside
+
+    function _posted(uint32 marketId) private view returns (CurrentMargin memory current) {
+        current = MarginWords.unpackTuple(_markets[marketId].current);
+        if (current.referenceTimestamp == 0) {
+            if (_markets[marketId].firstLimits == 0) revert UnknownMarket(marketId);
+            revert NeverPosted(marketId);
+        }
+    }
+
+    function _isFresh(uint256 referenceTimestamp) private view returns (bool) {
+        return block.timestamp - referenceTimestamp <= _head.heartbeatSeconds;
+    }
+}
