@@ -6,9 +6,7 @@ best case: one view call for a whole account (`bookAt`), a pinned block, web3's 
 
 from __future__ import annotations
 
-import statistics
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,14 +21,14 @@ from oracle.chain.contract import Contract, load_artefact
 from oracle.chain.devnet import Devnet, mine, set_automine
 from oracle.chain.transactor import SendingRules, Transactor
 from oracle.snapshot import read_snapshot
-from oracle.types import AccountBook, Snapshot
+from oracle.types import AccountBook
 from scripts.benchmarks.harness import Goal, Outcome
 from tests.venue import INSTRUMENTS, Venue, deploy_venue
 
 ACCOUNTS = 100_000
 POSITIONS = 4
-SAMPLE = 400
-REPEATS = 3
+SAMPLE = 200
+ROUNDS = 5
 GOAL_RATIO = 50.0
 ACCOUNTS_PER_TRANSACTION = 100
 TRANSACTIONS_PER_BLOCK = 100
@@ -107,33 +105,31 @@ def read_one_by_one(url: str, venue: Venue, book: AccountBook, accounts: int) ->
     return Reading("web3, one call an account", accounts, seconds)
 
 
-def time_snapshot(name: str, read: Callable[[], Snapshot]) -> tuple[Reading, Snapshot]:
-    """Return the median of a few whole snapshots, and the last of them."""
-    seconds = []
-    for _ in range(REPEATS):
-        started = time.perf_counter()
-        snapshot = read()
-        seconds.append(time.perf_counter() - started)
-    return Reading(name, len(snapshot.book), statistics.median(seconds)), snapshot
-
-
 def measure(accounts: int = ACCOUNTS, sample: int = SAMPLE) -> list[Reading]:
-    """Start a chain, seed it, and return the readings: by state override, by deployed lens, one by one."""
+    """Start a chain, seed it, and return the median readings: by state override, by deployed lens, one by one."""
     seeds = draw_seeds(accounts)
+    readings: list[list[Reading]] = []
     with Devnet(gas_limit=BLOCK_GAS) as devnet:
         client = devnet.client(limits=RequestLimits(timeout_seconds=60.0))
         deployer = Transactor(client, devnet.accounts[0], SendingRules(poll_seconds=0.01))
         venue = deploy_venue(deployer, lambda exchange: seed_venue(client, deployer.address, exchange, seeds))
-        last_hour = venue.stamp.timestamp // 3_600 - 24
-        readings = []
-        for name, deployed in (("snapshot, lens by state override", False), ("snapshot, lens deployed", True)):
-            settings = venue.settings(deployed_lens=deployed)
-            reading, snapshot = time_snapshot(name, lambda: read_snapshot(client, settings, venue.stamp, last_hour))  # noqa: B023
-            readings.append(reading)
-        if not np.array_equal(snapshot.book.size_lots, seeds["positions"]["size"].ravel()):
-            raise ValueError("the book that was read is not the one that was seeded")
-        readings.append(read_one_by_one(devnet.url, venue, snapshot.book, sample))
-    return readings
+        for _ in track(range(ROUNDS), "reading in turn", console=Console(stderr=True)):
+            override, _ = read_whole(client, venue, deployed_lens=False)
+            deployed, book = read_whole(client, venue, deployed_lens=True)
+            if not np.array_equal(book.size_lots, seeds["positions"]["size"].ravel()):
+                raise ValueError("the book that was read is not the one that was seeded")
+            readings.append([override, deployed, read_one_by_one(devnet.url, venue, book, sample)])
+    return [sorted(same, key=lambda one: one.seconds)[ROUNDS // 2] for same in zip(*readings, strict=True)]
+
+
+def read_whole(client: ChainClient, venue: Venue, *, deployed_lens: bool) -> tuple[Reading, AccountBook]:
+    """Read a whole snapshot, prices and the oracle's state and all checks included."""
+    settings = venue.settings(deployed_lens=deployed_lens)
+    started = time.perf_counter()
+    snapshot = read_snapshot(client, settings, venue.stamp, venue.stamp.timestamp // 3_600 - 24)
+    seconds = time.perf_counter() - started
+    name = "snapshot, lens deployed" if deployed_lens else "snapshot, lens by state override"
+    return Reading(name, len(snapshot.book), seconds), snapshot.book
 
 
 def run() -> Outcome:
