@@ -10,6 +10,7 @@ from engine.book import Instruments, Positions, check_book
 from engine.configuration import ModelConfiguration
 from engine.dynamics.calibration import Calibration
 from engine.dynamics.history import RecentPrices
+from engine.dynamics.today import with_running_hour
 from engine.errors import InvalidInput
 from engine.evaluation import Evaluation
 from engine.losses import PricedHorizon, Problem, price_horizon
@@ -58,7 +59,10 @@ def evaluate(
     model = model or ModelConfiguration()
     _check(calibration, recent, market, instruments, positions, model)
     by_symbol = {prices.symbol: prices for prices in recent}
-    in_order = tuple(by_symbol[symbol] for symbol in market.symbols)
+    in_order = tuple(
+        with_running_hour(calibration, by_symbol[symbol], float(spot))
+        for symbol, spot in zip(market.symbols, market.spot, strict=True)
+    )
     problem = Problem(calibration, in_order, market, instruments, model, threads)
     initial = price_horizon(problem, model.initial_horizon_hours, every_hour=False)
     maintenance = price_horizon(problem, model.maintenance_horizon_hours, every_hour=True)

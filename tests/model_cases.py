@@ -24,14 +24,26 @@ DAY = 86_400
 SMALL = CalibrationSettings(library_hours=6_000, minimum_history_hours=4_000, replicates=20)
 
 
-def history(symbol: str, seed: int, hours: int = 7_000, first_hour: int = FIRST_HOUR, daily_deviation: float = 0.03):
-    """A history of Student-t returns whose volatility swings over weeks."""
+LAST_PRICE = {"BTC": 60_000.0, "ETH": 3_000.0}
+"""Where the histories end, which is where `market` stands: else its spot would be a jump in the running hour."""
+
+
+def history(
+    symbol: str,
+    seed: int,
+    hours: int = 7_000,
+    first_hour: int = FIRST_HOUR,
+    daily_deviation: float = 0.03,
+    unit: float = 1.0,
+):
+    """A history of Student-t returns whose volatility swings over weeks; prices and volumes in the given unit."""
     random = np.random.default_rng([seed, 1])
     common = np.random.default_rng([99, 1]).standard_t(4, 40_000)[first_hour - FIRST_HOUR :][:hours]
     swing = np.exp(0.5 * np.sin(np.arange(hours) / 300.0))
     shocks = 0.8 * common + 0.6 * random.standard_t(4, hours)
     returns = daily_deviation / np.sqrt(24 * 2) * swing * shocks
-    close_e8 = np.rint(100e8 * np.exp(np.cumsum(returns))).astype(np.int64)
+    path = np.cumsum(returns)
+    close_e8 = np.rint(LAST_PRICE.get(symbol, 100.0) * unit * 1e8 * np.exp(path - path[-1])).astype(np.int64)
     volume = 1e5 * np.exp(0.3 * random.standard_normal(hours))
     return PriceHistory(symbol, first_hour + np.arange(hours), close_e8, volume)
 
@@ -45,9 +57,9 @@ def volatility_history(symbol: str, seed: int, hours: int = 7_000, first_hour: i
 
 
 @cache
-def small_calibration() -> Calibration:
+def small_calibration(unit: float = 1.0) -> Calibration:
     """Two assets, one with a volatility index."""
-    histories = [history("BTC", 1), history("ETH", 2, daily_deviation=0.04)]
+    histories = [history("BTC", 1, unit=unit), history("ETH", 2, daily_deviation=0.04, unit=unit)]
     return calibrate(histories, [volatility_history("BTC", 1)], SMALL)
 
 
@@ -61,6 +73,11 @@ def recent_move(calibration: Calibration, symbol: str, log_moves: list[float]) -
     last = int(calibration.recent_close_e8[calibration.symbols.index(symbol), -1])
     close = np.rint(last * np.exp(np.cumsum(log_moves))).astype(np.int64)
     return RecentPrices(symbol, calibration.last_hour + 1 + np.arange(len(log_moves)), close)
+
+
+def market_at(recent: list[RecentPrices]) -> MarketState:
+    """The market where the recent prices end."""
+    return market(spot=tuple(float(prices.close_e8[-1]) / 1e8 for prices in recent))
 
 
 def market(spot=(60_000.0, 3_000.0), days=(7, 30, 90), funding_cap: float = 4e-4, skew: float = -0.05) -> MarketState:

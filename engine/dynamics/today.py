@@ -9,12 +9,13 @@ from engine.dynamics.calibration import Calibration
 from engine.dynamics.clock import gap_scaled_returns
 from engine.dynamics.history import RecentPrices
 from engine.dynamics.recursions import Memory
-from engine.dynamics.variance import rule_of, run_filter
+from engine.dynamics.variance import rule_of, run_filter, variance_now
 from engine.errors import InvalidInput
 from engine.kernels.special import exp_array, log_array
 
 TREND_DAYS = (3, 7, 14, 30)
 HOURS_A_DAY = 24
+PRICE_SCALE_E8 = 100_000_000
 
 
 def memory_today(calibration: Calibration, recent: RecentPrices) -> Memory:
@@ -37,6 +38,31 @@ def memory_today(calibration: Calibration, recent: RecentPrices) -> Memory:
     before = Memory(asset.long_run_variance, asset.slow_variance, asset.fast_variance, asset.largest_variance)
     _, memory = run_filter(gap_scaled_returns(hour, close), rule_of(calibration.settings), before)
     return memory
+
+
+def with_running_hour(calibration: Calibration, recent: RecentPrices, spot: float) -> RecentPrices:
+    """Return the recent prices with the hour that is running, where that raises the variance.
+
+    Parameters
+    ----------
+    calibration : Calibration
+    recent : RecentPrices
+    spot : float
+        Price now, positive, counted as the close of the hour after the last full one.
+
+    Notes
+    -----
+    Conservative side: without this a crash would wait up to an hour before it counts. The move of a part of an hour is
+    taken as that of a whole one, and a calm part never lowers what the full hours say.
+    """
+    last_hour = int(recent.hour[-1]) if recent.hour.size else calibration.last_hour
+    running = RecentPrices(
+        recent.symbol, np.append(recent.hour, last_hour + 1), np.append(recent.close_e8, round(spot * PRICE_SCALE_E8))
+    )
+    rule = rule_of(calibration.settings)
+    before = variance_now(rule, memory_today(calibration, recent))
+    after = variance_now(rule, memory_today(calibration, running))
+    return running if after > before else recent
 
 
 def trend_today(calibration: Calibration, recent: RecentPrices) -> float:

@@ -12,7 +12,7 @@ from engine.dynamics.clock import common_clock
 from engine.dynamics.liquidity import count_bars, stress_volume
 from engine.dynamics.paths import block_starts, filtered_paths
 from engine.dynamics.recursions import Memory
-from engine.dynamics.today import memory_today, trend_stretch, trend_today
+from engine.dynamics.today import memory_today, trend_stretch, trend_today, with_running_hour
 from engine.dynamics.variance import rule_of, run_filter, start_memory, variance_now
 from engine.dynamics.volatility_moves import volatility_moves_micro
 from tests import model_cases, naive_model
@@ -35,6 +35,15 @@ def test_variance_is_the_floored_mean_of_three_memories(returns, long_run):
     assert variance_now(RULE, memory) == pytest.approx(following, rel=1e-12)
     assert memory.largest == pytest.approx(max(*expected, following), rel=1e-12)
     assert variance.min() >= 0.49 * long_run * (1 - 1e-15)
+
+
+def test_after_calm_months_the_variance_rests_on_its_floor():
+    variance, memory = run_filter(np.zeros(24 * 200), RULE, start_memory(1e-4))
+    assert variance[0] == pytest.approx(1e-4) and variance[-1] == 0.49 * 1e-4 == variance_now(RULE, memory)
+    residual, moves = np.zeros(48, dtype=np.int64), np.zeros(48, dtype=np.int64)
+    residual[::12] = 1_000_000
+    path, _ = filtered_paths(residual, moves, np.array([0]), 48, RULE, memory)
+    assert path[0, 0] == np.sqrt(0.49 * 1e-4)
 
 
 @given(st.lists(st.floats(-8, 8), min_size=6, max_size=6), st.floats(1.0, 5.0))
@@ -117,6 +126,17 @@ def test_recent_prices_carry_the_filter_on():
     memory = memory_today(calibration, model_cases.recent_move(calibration, "BTC", moves))
     _, slow, fast = naive_model.variances(moves, asset.long_run_variance, asset.slow_variance, asset.fast_variance)
     assert (memory.slow, memory.fast) == pytest.approx((slow, fast), rel=1e-6)
+
+
+def test_the_running_hour_counts_where_it_raises_the_variance_and_nowhere_else():
+    calibration = model_cases.small_calibration()
+    recent = model_cases.recent_move(calibration, "BTC", [0.001, -0.002])
+    last = float(recent.close_e8[-1]) / 1e8
+    crashed = with_running_hour(calibration, recent, 0.8 * last)
+    assert crashed.hour[-1] == recent.hour[-1] + 1 and crashed.close_e8[-1] == round(0.8 * last * 1e8)
+    before, after = memory_today(calibration, recent), memory_today(calibration, crashed)
+    assert variance_now(RULE, after) > 2 * variance_now(RULE, before)
+    assert with_running_hour(calibration, recent, last) is recent, "a calm part of an hour lowers nothing"
 
 
 def test_recent_prices_at_or_before_the_last_hour_are_refused():
