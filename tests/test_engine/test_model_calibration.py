@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from engine import BadArtefact, Calibration, CalibrationSettings, InvalidInput, PriceHistory, calibrate
+from engine.dynamics import bootstrap
 from engine.dynamics.bootstrap import drawn_hours
 from engine.dynamics.calibration import ARCHETYPES
 from tests import model_cases
@@ -75,6 +76,20 @@ def test_bound_draws_whole_days_in_blocks_of_about_five():
         assert np.all(np.diff(days, axis=1) == 1) and hours.min() >= 5 and hours.max() < 24 * 400 + 5
         breaks = np.count_nonzero((days[1:, 0] - days[:-1, 0]) % (24 * 400) != 24)
         assert 40 <= breaks <= 130
+
+
+def test_redrawing_history_as_it_was_gives_the_point_back(monkeypatch):
+    monkeypatch.setattr(bootstrap, "drawn_hours", lambda hours, _settings: iter([np.arange(hours)] * 20))
+    for bound in calibrate([model_cases.history("BTC", 1)], [], model_cases.SMALL).bounds:
+        assert bound.ratio == 1.0 and bound.replicate_quantile == pytest.approx(bound.point, rel=1e-10)
+
+
+def test_calmer_redrawn_histories_raise_the_bound(monkeypatch):
+    library = calibrate([model_cases.history("BTC", 1)], [], model_cases.SMALL).residual_micro[0]
+    calm = np.flatnonzero(np.abs(library) < np.median(np.abs(library)))
+    monkeypatch.setattr(bootstrap, "drawn_hours", lambda _hours, _settings: iter([calm] * 20))
+    bounds = calibrate([model_cases.history("BTC", 1)], [], model_cases.SMALL).bounds
+    assert all(bound.ratio > 1.2 for bound in bounds if bound.archetype in ("long", "short"))
 
 
 def test_counts_and_window_are_in_the_artefact(calibration):

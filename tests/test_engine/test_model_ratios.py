@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from engine import COMPONENTS, Kind, ModelConfiguration
 from engine.addons import funding_fraction, liquidity_curve
 from tests import model_cases
-from tests.test_engine.test_model_margin import BTC_PERPETUAL, LISTED, PLAIN, STATE, run
+from tests.test_engine.test_model_margin import BTC_CALL, BTC_FUTURE, BTC_PERPETUAL, LISTED, PLAIN, STATE, run
 
 pytestmark = pytest.mark.fast
 NOBODY = model_cases.book()
@@ -86,11 +86,14 @@ def test_funding_is_capped_and_charged_to_perpetuals_only():
 
 
 def test_a_sum_of_ratios_caps_linear_books_only():
+    # two instruments of one underlying, each as large as a day can take: waiting is charged on the sum, not on either
     model = ModelConfiguration(impact_coefficient=0.0, spread_fraction=0.0)
-    accounts = run(model_cases.book({BTC_PERPETUAL: 1.0, 8: 20.0}, {BTC_PERPETUAL: 1.0, 3: -1.0}), model).accounts
+    size = CURVE.daily_capacity[0]
+    linear = {BTC_PERPETUAL: size / 60_000, BTC_FUTURE: size / 60_000}
+    accounts = run(model_cases.book(linear, linear | {BTC_CALL: 1.0}), model).accounts
     markets = run(NOBODY, model).markets
-    by_id = {int(i): row for row, i in enumerate(markets.market_id)}
-    asked = 60_000 * markets.initial_long[by_id[10]] + 60_000 * markets.initial_long[by_id[11]]
-    slope = 60_000**2 / 1e6 * (markets.slope_long[by_id[10]] + markets.slope_long[by_id[11]])
-    assert accounts.initial[0] <= asked + slope
-    assert COMPONENTS[accounts.binding[1]] != "sum_of_ratios"
+    rows = np.searchsorted(markets.market_id, [10 * Kind.PERPETUAL, 10 * Kind.FUTURE])
+    asked = sum(size * (markets.initial_long[row] + markets.slope_long[row] * size / 1e6) for row in rows)
+    assert accounts.initial[0] == pytest.approx(asked, rel=1e-12)
+    assert COMPONENTS[accounts.binding[0]] == "sum_of_ratios"
+    assert accounts.initial[1] > accounts.initial[0] and COMPONENTS[accounts.binding[1]] != "sum_of_ratios"
