@@ -34,12 +34,14 @@ from engine.kernels.revalue_tile import (
     MoveArrays,
     ScheduleArrays,
     SurfaceArrays,
-    revalue_tile,
+    revalue_tiles,
 )
 from engine.kernels.special import exp_array, log_array
 
 SECONDS_PER_HOUR = 3_600
 SECONDS_PER_YEAR = 365 * 24 * SECONDS_PER_HOUR
+TILES_AT_A_TIME = 16
+"""Enough to make the cost of a call vanish, few enough to keep two threads busy to the end."""
 
 
 class InstrumentColumns(Protocol):
@@ -191,10 +193,9 @@ def _fill(
     )
 
     def work(first: int, last: int) -> None:
-        for tile in range(first, last):
-            revalue_tile(columns, surface, schedule, moves, tile * TILE, start, tiles[tile], largest[tile])
+        revalue_tiles(columns, surface, schedule, moves, start, first, last, tiles, largest)
 
-    over_rows(work, split_rows(count, 1), threads)
+    over_rows(work, split_rows(count, TILES_AT_A_TIME, threads), threads)
     return tiles, largest.max(axis=0)
 
 

@@ -1,4 +1,4 @@
-"""The kernel behind `revalue`: one tile of scenarios, all instruments, all steps. The formulae are stated there."""
+"""The kernel behind `revalue`: tiles of scenarios, all steps, all instruments. The formulae are stated there."""
 
 from __future__ import annotations
 
@@ -71,32 +71,34 @@ class MoveArrays(NamedTuple):
 
 
 @inlined
-def _smile(smile: Vector, x: float) -> float:
+def _smile(
+    level: float, slope: float, kink1: float, kink2: float, kink3: float, kink4: float, kink5: float, x: float
+) -> float:
     """Volatility over at-the-money volatility at x in [-3, 3]: level + slope x + sum of kink_j |x - j|, j = -2 ... 2.
 
     Piecewise linear without a table look-up, so that it vectorises.
     """
-    left = fma(smile[3], abs(x + 1.0), fma(smile[2], abs(x + 2.0), fma(smile[1], x, smile[0])))
-    return fma(smile[6], abs(x - 2.0), fma(smile[5], abs(x - 1.0), fma(smile[4], abs(x), left)))
+    left = fma(kink2, abs(x + 1.0), fma(kink1, abs(x + 2.0), fma(slope, x, level)))
+    return fma(kink5, abs(x - 2.0), fma(kink4, abs(x - 1.0), fma(kink3, abs(x), left)))
 
 
 @inlined
-def _spot_at(spot: float, log_return: Vector, first: int, out: Vector) -> None:
+def _spot_at(spot: float, log_return: Vector, out: Vector) -> None:
     for j in range(out.size):
-        out[j] = spot * exp_normal_scalar(log_return[first + j])
+        out[j] = spot * exp_normal_scalar(log_return[j])
 
 
 @inlined
 def _live_slice(
     log_spot: float, log_carry: float, atm_now: float, up: float, down: float, level: float,
-    log_return: Vector, level_shock: Vector, first: int, forward: Vector, log_forward: Vector, atm: Vector,
+    log_return: Vector, level_shock: Vector, forward: Vector, log_forward: Vector, atm: Vector,
 ) -> None:  # fmt: skip
     """Forward and at-the-money volatility of a slice that is alive, in each scenario of the tile."""
     for j in range(forward.size):
-        r = log_return[first + j]
+        r = log_return[j]
         log_forward[j] = log_spot + (r + log_carry)
         forward[j] = exp_normal_scalar(log_forward[j])
-        atm[j] = atm_now * exp_normal_scalar(fma(level, level_shock[first + j], (up if r > 0.0 else down) * r))
+        atm[j] = atm_now * exp_normal_scalar(fma(level, level_shock[j], (up if r > 0.0 else down) * r))
 
 
 @inlined
@@ -105,12 +107,17 @@ def _option(
     inverse: bool, spot: Vector, forward: Vector, log_forward: Vector, atm: Vector, base: float, out: Vector,
 ) -> None:  # fmt: skip
     """Value less `base` of a live option; `scale` is 1/(old atm x root of time), 0 where either is 0."""
+    # read once: the compiler cannot know that `out` does not overlap
+    level, slope, kink1, kink2 = smile[0], smile[1], smile[2], smile[3]
+    kink3, kink4, kink5 = smile[4], smile[5], smile[6]
     for j in range(out.size):
         x = (log_strike - log_forward[j]) * scale
         x = -3.0 if x < -3.0 else x
         x = 3.0 if x > 3.0 else x
-        deviation = atm[j] * _smile(smile, x) * root_time
-        price = undiscounted_scalar(sign, strike, log_strike, forward[j], log_forward[j], deviation)
+        out[j] = atm[j] * _smile(level, slope, kink1, kink2, kink3, kink4, kink5, x) * root_time
+    # a loop of its own: together the constants do not fit the registers
+    for j in range(out.size):
+        price = undiscounted_scalar(sign, strike, log_strike, forward[j], log_forward[j], out[j])
         coin = spot[j] / forward[j] if inverse else 1.0
         # not one fma: what does not move must gain exactly nothing
         out[j] = factor * (price * coin) - base
@@ -154,64 +161,88 @@ def _markets_at_step(
     spot: Vector, forward: Vector, log_forward: Vector, atm: Vector,
 ) -> None:  # fmt: skip
     """Spot of each underlying; forward (settlement price once expired) and at-the-money volatility of each slice."""
+    last = first + spot.shape[1]
     point = moves.steps[step]
     for u in range(surface.spot.size):
-        _spot_at(surface.spot[u], moves.log_return[u, point], first, spot[u])
+        _spot_at(surface.spot[u], moves.log_return[u, point, first:last], spot[u])
     for e in range(surface.underlying.size):
         u, settled = surface.underlying[e], schedule.settled[e, step]
         if settled == ALIVE:
             _live_slice(
                 surface.log_spot[u], schedule.log_carry[e, step], surface.atm[e], surface.up[e], surface.down[e],
-                surface.level[e], moves.log_return[u, point], moves.level_shock[u, step], first,
+                surface.level[e], moves.log_return[u, point, first:last], moves.level_shock[u, step, first:last],
                 forward[e], log_forward[e], atm[e],
             )  # fmt: skip
         elif settled == SETTLED_NOW:
             forward[e, :] = surface.spot[u]
         else:
-            _spot_at(surface.spot[u], moves.log_return[u, settled], first, forward[e])
+            _spot_at(surface.spot[u], moves.log_return[u, settled, first:last], forward[e])
+
+
+@inlined
+def _instruments_at_step(
+    instruments: InstrumentArrays, surface: SurfaceArrays, schedule: ScheduleArrays, step: int,
+    spot: Vector, forward: Vector, log_forward: Vector, atm: Vector, base: Vector, out: Vector, largest: Vector,
+) -> None:  # fmt: skip
+    """Value less `base` of each instrument, shape (instruments, TILE), in as many scenarios as `spot` has."""
+    for i in range(instruments.kind.size):
+        kind, u, e = instruments.kind[i], instruments.underlying[i], instruments.slice[i]
+        inverse, multiplier, strike = instruments.inverse[i], instruments.multiplier[i], instruments.strike[i]
+        sign = 1.0 if kind == CALL else -1.0
+        row = out[i, : spot.shape[1]]
+        if kind in (SPOT, PERPETUAL):
+            _linear(multiplier, surface.spot[u], inverse and kind == PERPETUAL, spot[u], spot[u], base[i], row)
+        elif kind == FUTURE:
+            _linear(multiplier, surface.forward[e], inverse, spot[u], forward[e], base[i], row)
+        elif schedule.settled[e, step] == ALIVE:
+            root_time = schedule.root_time[e, step]
+            spread = surface.atm[e] * root_time
+            _option(
+                sign, strike, instruments.log_strike[i], surface.smile[e], 1.0 / spread if spread > 0.0 else 0.0,
+                root_time, multiplier * schedule.discount[e, step], inverse,
+                spot[u], forward[e], log_forward[e], atm[e], base[i], row,
+            )  # fmt: skip
+        else:
+            _payoff(sign, strike, multiplier, inverse, spot[u], forward[e], base[i], row)
+        met = _largest(row)
+        # a NaN is taken and never let go
+        largest[i] = met if met > largest[i] or met != met else largest[i]
 
 
 @kernel
-def revalue_tile(
+def revalue_tiles(
     instruments: InstrumentArrays,
     surface: SurfaceArrays,
     schedule: ScheduleArrays,
     moves: MoveArrays,
-    first: int,
     base: Vector,
+    first_tile: int,
+    last_tile: int,
     out: Vector,
     largest: Vector,
 ) -> None:
-    """Fill ``out[step, instrument, :]`` with value less `base` for the scenarios from `first` on.
+    """Fill the tiles `first_tile` to before `last_tile` of `out` with value less `base`.
 
-    `base` and `largest` have shape (instruments,); `largest` is raised to the absolute values met, NaN counting as
-    the largest. `out` has shape (steps, instruments, TILE); pads are left alone.
+    `base` has shape (instruments,), `out` (tiles, steps, instruments, TILE), pads are left alone; `largest`, shape
+    (tiles, instruments), is raised to the absolute values met, NaN counting as the largest.
     """
-    count = min(TILE, moves.log_return.shape[2] - first)
     slices = surface.underlying.size
-    spot = np.empty((surface.spot.size, count))
-    forward, log_forward, atm = np.empty((slices, count)), np.empty((slices, count)), np.empty((slices, count))
-    for step in range(moves.steps.size):
-        _markets_at_step(surface, schedule, moves, step, first, spot, forward, log_forward, atm)
-        for i in range(instruments.kind.size):
-            kind, u, e = instruments.kind[i], instruments.underlying[i], instruments.slice[i]
-            inverse, multiplier, strike = instruments.inverse[i], instruments.multiplier[i], instruments.strike[i]
-            sign = 1.0 if kind == CALL else -1.0
-            row = out[step, i, :count]
-            if kind in (SPOT, PERPETUAL):
-                _linear(multiplier, surface.spot[u], inverse and kind == PERPETUAL, spot[u], spot[u], base[i], row)
-            elif kind == FUTURE:
-                _linear(multiplier, surface.forward[e], inverse, spot[u], forward[e], base[i], row)
-            elif schedule.settled[e, step] == ALIVE:
-                root_time = schedule.root_time[e, step]
-                spread = surface.atm[e] * root_time
-                _option(
-                    sign, strike, instruments.log_strike[i], surface.smile[e], 1.0 / spread if spread > 0.0 else 0.0,
-                    root_time, multiplier * schedule.discount[e, step], inverse,
-                    spot[u], forward[e], log_forward[e], atm[e], base[i], row,
-                )  # fmt: skip
-            else:
-                _payoff(sign, strike, multiplier, inverse, spot[u], forward[e], base[i], row)
-            met = _largest(row)
-            # a NaN is taken and never let go
-            largest[i] = met if met > largest[i] or met != met else largest[i]
+    for tile in range(first_tile, last_tile):
+        count = min(TILE, moves.log_return.shape[2] - tile * TILE)
+        spot = np.empty((surface.spot.size, count))
+        forward, log_forward, atm = np.empty((slices, count)), np.empty((slices, count)), np.empty((slices, count))
+        for step in range(moves.steps.size):
+            _markets_at_step(surface, schedule, moves, step, tile * TILE, spot, forward, log_forward, atm)
+            _instruments_at_step(
+                instruments,
+                surface,
+                schedule,
+                step,
+                spot,
+                forward,
+                log_forward,
+                atm,
+                base,
+                out[tile, step],
+                largest[tile],
+            )

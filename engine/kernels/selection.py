@@ -50,28 +50,32 @@ def _mass_and_count(value: Vector, weight: Weights, n: int, x: float) -> tuple[i
 def boundary(value: Vector, weight: Weights, n: int, need: int, enough: int) -> float:
     """Find an x with mass{value <= x} >= need and count{value <= x} <= enough; if none, the smallest with that mass.
 
-    `enough` = 0 asks for the smallest one, which is the quantile. The mass of all n is at least `need`.
+    `enough` = 0 asks for the smallest one, which is the quantile. The mass of all n is at least `need`. x is one of the
+    values: the largest that the bisection left.
     """
     low = value[0]
     high = value[0]
     for i in range(1, n):
         low = value[i] if value[i] < low else low
         high = value[i] if value[i] > high else high
-    mass, count = _mass_and_count(value, weight, n, low)
+    mass, count_low = _mass_and_count(value, weight, n, low)
     if mass >= need:
         return float(low)
-    count = n
+    count_high = n
     step = 0
-    while count > enough and _image(high) - _image(low) != 1:
+    # done, too, when one value is left between the two, or only equal ones
+    while count_high > enough and count_high - count_low > 1 and _image(high) - _image(low) != 1:
         middle = _middle(low, high, step)
-        mass, below = _mass_and_count(value, weight, n, middle)
+        mass, count = _mass_and_count(value, weight, n, middle)
         if mass >= need:
-            high = middle
-            count = below
+            high, count_high = middle, count
         else:
-            low = middle
+            low, count_low = middle, count
         step += 1
-    return float(high)
+    largest = low
+    for i in range(n):
+        largest = value[i] if largest < value[i] <= high else largest
+    return float(largest)
 
 
 @kernel
@@ -93,14 +97,17 @@ def compact(value: Vector, weight: Weights, n: int, need: int, x: float) -> int:
 
 @kernel
 def collect(y: Vector, weight: Weights, threshold: float, kept_value: Vector, kept_weight: Weights, n: int) -> int:
-    """Append to the buffer of length n the values of a tile below the threshold; return the new length."""
+    """Append to the buffer of length n the values of a tile below the threshold; return the new length.
+
+    Values of weight 0 do not exist.
+    """
     for half in range(0, TILE, 64):
         mask = mask64_lt(y, half, threshold)
         while mask != 0:
             j = half + trailing_zeros(mask)
             kept_value[n] = y[j]
             kept_weight[n] = weight[j]
-            n += 1
+            n += 1 if weight[j] > 0 else 0
             mask &= mask - 1
     return n
 

@@ -91,7 +91,7 @@ def tail_rows(
     """
     rows = last_row - first_row
     enough = most + 1 + (most >> 3)
-    full = 2 * most + 64 + TILE
+    full = most + (most >> 1) + 64
     kept_value = np.empty((rows, full + TILE))
     kept_weight = np.empty((rows, full + TILE), np.int64)
     kept = np.zeros(rows, np.int64)
@@ -102,8 +102,6 @@ def tail_rows(
         for row in range(rows):
             account = first_row + row
             account_profit(tiles[t], instrument, quantity, indptr[account], indptr[account + 1], y, other)
-            for j in range(TILE):
-                y[j] = y[j] if tile_weight[j] > 0 else np.inf
             n = collect(y, tile_weight, threshold[row], kept_value[row], kept_weight[row], kept[row])
             if n >= full:
                 threshold[row] = boundary(kept_value[row], kept_weight[row], n, need, enough)
@@ -179,7 +177,7 @@ class _Mass:
 
     def block(self) -> int:
         """Return how many accounts to take at a time."""
-        row_bytes = 16 * (2 * self.most + 64 + 2 * TILE)
+        row_bytes = 16 * (self.most + (self.most >> 1) + 64 + TILE)
         return max(1, min(BLOCK, BLOCK_BYTES // row_bytes))
 
 
