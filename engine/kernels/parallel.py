@@ -10,7 +10,7 @@ Result = TypeVar("Result")
 
 
 def split_rows(count: int, block: int, threads: int = 1) -> list[tuple[int, int]]:
-    """Cut ``range(count)`` into ranges of at most `block` rows, small enough to occupy every thread.
+    """Cut ``range(count)`` into ranges of at most `block` rows, none longer than an equal share of the threads.
 
     Parameters
     ----------

@@ -108,9 +108,9 @@ def tail_rows(
                 n = compact(kept_value[row], kept_weight[row], n, need, threshold[row])
             kept[row] = n
     for row in range(rows):
-        t_value, mean = tail_mean(kept_value[row], kept_weight[row], kept[row], need, mass)
-        es_out[first_row + row] = -mean
-        var_out[first_row + row] = -t_value
+        quantile, average = tail_mean(kept_value[row], kept_weight[row], kept[row], need, mass)
+        es_out[first_row + row] = -average
+        var_out[first_row + row] = -quantile
         worst_out[first_row + row] = -kept_value[row, : kept[row]].min()
 
 
