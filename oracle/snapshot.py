@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from oracle.chain.client import ChainClient
 from oracle.config import PriceSettings, Settings
-from oracle.errors import BadArtefact, BadBook, BadPrice, BadSurface
+from oracle.errors import BadArtefact, BadBook, BadPrice, BadSurface, WrongContract
 from oracle.readers.demo_exchange import DemoExchangeReader
 from oracle.readers.lens import Lens
 from oracle.readers.oracle_state import read_oracle_state
@@ -29,6 +29,9 @@ from oracle.types import (
     Underlying,
 )
 from oracle.units import PPM, SECONDS_PER_HOUR, SECONDS_PER_YEAR
+
+LARGEST_MARKET_ID = 2**31 - 1
+"""The contract's ids are unsigned 32 bits, the engine's columns signed ones: the upper half is not used."""
 
 _LISTING = "the venue's listing contradicts itself: check contracts.exchange"
 
@@ -63,6 +66,12 @@ def read_snapshot(client: ChainClient, settings: Settings, stamp: BlockStamp, ca
             "use the artefact that was in force at the block",
         )
     reader = DemoExchangeReader(client, settings.contracts.exchange, Lens(client, settings.contracts.lens))
+    asked = reader.oracle_address(stamp)
+    if asked != settings.contracts.oracle:
+        raise WrongContract(
+            f"the venue {settings.contracts.exchange} asks the oracle {asked}, not {settings.contracts.oracle}",
+            "correct contracts.oracle or contracts.exchange",
+        )
     markets = reader.read_markets(stamp)
     # Before anything else is read: a dead feed would show as a short history otherwise.
     check_markets(markets, stamp, settings.prices)
@@ -217,6 +226,8 @@ def _check_listing(instrument: Instrument, underlying_count: int) -> None:
     name = f"instrument {instrument.instrument_id} ({instrument.kind.name.lower()})"
     if not 0 <= instrument.underlying < underlying_count:
         raise BadBook(f"{name} names underlying {instrument.underlying} of {underlying_count}", _LISTING)
+    if not 0 <= instrument.market_id <= LARGEST_MARKET_ID:
+        raise BadBook(f"{name} names market {instrument.market_id}, beyond 0 to {LARGEST_MARKET_ID}", _LISTING)
     is_option = instrument.kind in (InstrumentKind.CALL, InstrumentKind.PUT)
     if is_option != (instrument.strike_e8 > 0):
         raise BadBook(f"{name} has strike {instrument.strike_e8}e-8", _LISTING)

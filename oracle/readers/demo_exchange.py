@@ -6,7 +6,7 @@ from typing import Any
 
 from oracle.chain.client import ChainClient
 from oracle.chain.contract import Contract, load_artefact
-from oracle.errors import BadBook
+from oracle.errors import BadBook, CallReverted, WrongContract
 from oracle.readers.agreement import AGGREGATOR_V3, agreed_read, check_accounts, check_feed
 from oracle.readers.batches import FIRST_BATCH, in_batches
 from oracle.readers.lens import Lens
@@ -43,6 +43,17 @@ class DemoExchangeReader:
         self._exchange = Contract(client, exchange, load_artefact("DemoExchange").interface)
         self._lens = lens
         self._first_batch = first_batch
+
+    def oracle_address(self, stamp: BlockStamp) -> str:
+        """See `ProtocolReader.oracle_address`."""
+        self._exchange.require(stamp)
+        try:
+            return str(self._exchange.call(stamp, "oracle"))
+        except CallReverted as error:
+            raise WrongContract(
+                f"contract {self._exchange.address} is not a DemoExchange: oracle() says {error.message}",
+                "correct contracts.exchange",
+            ) from None
 
     def read_markets(self, stamp: BlockStamp) -> Markets:
         """See `ProtocolReader.read_markets`; ids of instruments are their places in the listing."""

@@ -10,6 +10,15 @@ from oracle.types import AccountBook, BlockStamp, Markets, PriceRounds
 class ProtocolReader(Protocol):
     """Reads one venue at a block hash. No default argument is a moving tag, no web3 value leaves a reader."""
 
+    def oracle_address(self, stamp: BlockStamp) -> str:
+        """Return the address of the margin oracle that the venue asks.
+
+        Raises
+        ------
+        WrongContract
+            If there is no code at the venue's address, or it is another kind of contract.
+        """
+
     def read_markets(self, stamp: BlockStamp) -> Markets:
         """Return underlyings, instruments and volatility slices as listed at the block, in the venue's order.
 

@@ -104,6 +104,8 @@ def _position(draw: st.DrawFn) -> Callable[[Snapshot], Snapshot]:
 
     def change(snapshot: Snapshot) -> Snapshot:
         column = getattr(snapshot.book, name).copy()
+        if not len(column):
+            return snapshot
         limits = np.iinfo(column.dtype)
         column[index % len(column)] = min(max(value, limits.min), limits.max)
         return replace(snapshot, book=replace(snapshot.book, **{name: column}))
@@ -118,7 +120,7 @@ def _book(draw: st.DrawFn) -> Callable[[Snapshot], Snapshot]:
         book = snapshot.book
         if kind == "twice":
             address = book.address.copy()
-            address[1 % len(address)] = address[0]
+            address[1:2] = address[0:1]
             return replace(snapshot, book=replace(book, address=address))
         empty = {field.name: getattr(book, field.name)[:0] for field in fields(AccountBook)}
         return replace(snapshot, book=AccountBook(**{**empty, "indptr": np.zeros(1, dtype=np.int64)}))
