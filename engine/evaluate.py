@@ -85,7 +85,7 @@ def assumptions(calibration: Calibration, market: MarketState, model: ModelConfi
         f"{model.maintenance_horizon_hours} h; losses inside the initial horizon exceed it 2.5 to 3 times as often.",
         f"The bound takes the date bootstrap at {model.bound_confidence:.0%} with kappa = {calibration.kappa:g}: its "
         "coverage has not been calibrated by simulation yet.",
-        "Scenarios are filtered historical paths and a stress list; there is no Monte Carlo set yet.",
+        "Scenarios are filtered historical paths and a stress list: no Monte Carlo set and no hour-of-week factor yet.",
         "Futures move with spot: no shock of basis or rates; volatility slices are taken as given, unrepaired.",
         "Cash is the numeraire: the quote token's own de-peg enters as a rise of all prices only.",
         f"Spread ({model.spread_fraction:g}) and funding change ({model.funding_change_hourly:g} an hour) are "

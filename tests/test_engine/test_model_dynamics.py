@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from engine import CalibrationSettings, InvalidInput, PriceHistory, VolatilityHistory, calibrate
 from engine.dynamics.clock import common_clock
+from engine.dynamics.fallback import fill_short_histories
 from engine.dynamics.liquidity import count_bars, stress_volume
 from engine.dynamics.paths import block_starts, filtered_paths
 from engine.dynamics.recursions import Memory
@@ -93,6 +94,31 @@ def test_a_short_history_is_filled_and_costs_more_than_its_own_month():
     own = np.diff(np.log(young.close_e8.astype(float)))
     assert asset.long_run_variance >= np.mean(own**2) * (1 - 1e-9)
     assert not calibration.assets[0].fallback and calibration.assets[0].filled_hours == 0
+
+
+def test_filled_hours_are_beta_times_the_reference_plus_an_inflated_own_part():
+    reference, hours = model_cases.history("BTC", 1), 7_000
+    young = model_cases.history("NEW", 3, hours=1_500, first_hour=model_cases.FIRST_HOUR + 5_500)
+    clock = common_clock([reference, young])
+    library = fill_short_histories(clock, ("BTC", "NEW"), model_cases.SMALL)
+    market, own = library[0, -1_499:], library[1, -1_499:]
+    beta = np.mean(own * market) / np.mean(market**2)
+    left = np.sqrt(np.mean((own - beta * market) ** 2))
+    filled = library[1, :-1_499] - beta * library[0, :-1_499]
+    assert np.sqrt(np.mean(filled**2)) == pytest.approx(1.5 * left, rel=0.15)
+    np.testing.assert_array_equal(own, clock.log_return[1, -1_499:])
+    np.testing.assert_array_equal(library[0], clock.log_return[0, hours - 1 - 6_000 :])
+
+
+def test_a_short_history_of_wild_hours_keeps_their_variance():
+    calm_then_wild = model_cases.history("BTC", 1)
+    moves = np.diff(np.log(calm_then_wild.close_e8.astype(float))) * np.where(np.arange(6_999) < 5_500, 0.2, 1.0)
+    close = np.rint(1e10 * np.exp(np.cumsum(np.append(0.0, moves)))).astype(np.int64)
+    reference = PriceHistory("BTC", calm_then_wild.hour, close, calm_then_wild.volume)
+    young = PriceHistory("NEW", reference.hour[5_500:], close[5_500:], reference.volume[5_500:])
+    asset = calibrate([reference, young], [], model_cases.SMALL).assets[1]
+    own = np.diff(np.log(young.close_e8.astype(float)))
+    assert asset.long_run_variance == pytest.approx(np.mean(own**2), rel=1e-6)
 
 
 def test_daily_volatility_is_spread_over_its_hours_and_the_filter_stands_in_elsewhere():
