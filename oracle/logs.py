@@ -7,26 +7,32 @@ import re
 import sys
 from collections.abc import MutableMapping
 from typing import Any, TextIO
+from urllib.parse import urlsplit
 
 import structlog
 
 _SECRET_NAMES = re.compile(
     r"password|secret|private|mnemonic|passphrase|access_token|auth_token|bearer|api_?key|authorization", re.IGNORECASE
 )
-_URL = re.compile(r"(?P<scheme>(?:https?|wss?)://)(?P<rest>[^\s'\"<>]+)")
+_URL = re.compile(r"(?:https?|wss?)://[^\s'\"<>]+?(?=[.,:;)\]]*(?:[\s'\"<>]|$))")
 _PRIVATE_KEY = re.compile(r"(?i)(private[_ ]?key\W{1,3})(?:0x)?[0-9a-f]{64}")
-MASK = "[redacted]"
+MASK = "***"
+
+
+def redact_url(url: str) -> str:
+    """Return scheme, host and port of a URL; path, query and user, where keys live, are masked."""
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname or MASK, f":{parts.port}" if parts.port else ""
+    except ValueError:  # not a URL after all, so nothing of it is known to be harmless
+        return MASK
+    hidden = f"/{MASK}" if parts.path.strip("/") or parts.query or parts.fragment or parts.username else ""
+    return f"{parts.scheme}://{host}{port}{hidden}"
 
 
 def redact_text(text: str) -> str:
-    """Return the text with credentials, paths and queries of URLs masked: endpoints carry keys in any of the three."""
-
-    def host_only(match: re.Match[str]) -> str:
-        rest = match["rest"]
-        host = re.split(r"[/?#]", rest, maxsplit=1)[0].rsplit("@", 1)[-1]
-        return match[0] if rest in (host, host + "/") else f"{match['scheme']}{host}/{MASK}"
-
-    return _PRIVATE_KEY.sub(rf"\1{MASK}", _URL.sub(host_only, text))
+    """Return the text with what may be a secret in its URLs, and every named private key, masked."""
+    return _PRIVATE_KEY.sub(rf"\1{MASK}", _URL.sub(lambda match: redact_url(match[0]), text))
 
 
 def redact(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

@@ -1,6 +1,6 @@
 """The nouns of the line: block, snapshot, book, report, decision; frozen, integers only.
 
-    block -> snapshot -> book -> scenarios -> report -> decision -> signatures -> transaction -> journal
+block -> snapshot -> book -> scenarios -> report -> decision -> signatures -> transaction -> journal
 """
 
 from __future__ import annotations

@@ -16,9 +16,10 @@ import requests
 from web3 import HTTPProvider
 from web3.types import RPCEndpoint
 
-from oracle.chain.faults import EndpointFault, error_from_node, redact_url
+from oracle.chain.faults import EndpointFault, error_from_node
 from oracle.chain.wire import quantity
 from oracle.errors import CallTooLarge, WrongChain
+from oracle.logs import redact_url
 
 _NULL_IS_AN_ANSWER = (
     "eth_getTransactionReceipt",

@@ -21,6 +21,7 @@ from oracle.errors import (
     Transient,
     Underpriced,
 )
+from oracle.logs import MASK, redact_url
 
 
 class EndpointFault(Transient):
@@ -92,15 +93,6 @@ def revert_data(error: Mapping[str, object]) -> bytes:
     return bytes.fromhex(found[0][2:]) if found else b""
 
 
-def redact_url(url: str) -> str:
-    """Return scheme, host and port of a URL; path, query and user, where keys live, become `***`."""
-    parts = urlsplit(url)
-    host = parts.hostname or "***"
-    port = f":{parts.port}" if parts.port else ""
-    hidden = "/***" if parts.path.strip("/") or parts.query or parts.username else ""
-    return f"{parts.scheme}://{host}{port}{hidden}"
-
-
 def redact_text(text: str, url: str) -> str:
     """Return `text` without the URL and without any part of it that may be a key."""
     parts = urlsplit(url)
@@ -109,5 +101,5 @@ def redact_text(text: str, url: str) -> str:
     text = text.replace(url, redact_url(url))
     for secret in sorted(secrets, key=len, reverse=True):
         if len(secret) >= _SHORTEST_SECRET:
-            text = text.replace(secret, "***")
+            text = text.replace(secret, MASK)
     return text

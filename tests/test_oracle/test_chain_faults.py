@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oracle.chain.faults import AlreadyKnown, EndpointFault, error_from_node, redact_text, redact_url, revert_data
+from oracle.chain.faults import AlreadyKnown, EndpointFault, error_from_node, redact_text, revert_data
 from oracle.errors import (
     BlockUnavailable,
     CallReverted,
@@ -16,6 +16,7 @@ from oracle.errors import (
     OracleError,
     Underpriced,
 )
+from oracle.logs import redact_url
 
 pytestmark = pytest.mark.fast
 

@@ -20,7 +20,10 @@ pytestmark = pytest.mark.fast
         ("at https://node.example/v3/abcdef now", "at https://node.example/" + MASK + " now"),
         ("wss://node.example?key=abcdef", "wss://node.example/" + MASK),
         ("http://127.0.0.1:8545", "http://127.0.0.1:8545"),
-        ("http://127.0.0.1:8545/", "http://127.0.0.1:8545/"),
+        ("http://127.0.0.1:8545/", "http://127.0.0.1:8545"),
+        ("endpoint http://127.0.0.1:8545: refused", "endpoint http://127.0.0.1:8545: refused"),
+        ("(https://node.example/key).", f"(https://node.example/{MASK})."),
+        ("https://node.example:secret/", MASK),
         ("private_key=0x" + "ab" * 32, "private_key=" + MASK),
     ],
 )

@@ -1,0 +1,121 @@
+"""The calibration artefact: fitted, read, written, and part of the model's identity."""
+
+from __future__ import annotations
+
+import importlib.metadata
+from collections.abc import Sequence
+from pathlib import Path
+
+from eth_utils.crypto import keccak
+
+import engine
+import engine.validation.simulated_history
+from oracle.config import ModelSettings
+from oracle.errors import BadArtefact, BadHistory, StorageFailure
+from oracle.readers.history import HourlyPrices
+from oracle.readers.volatility_files import HourlyVolatility
+from oracle.report import canonical_json
+from oracle.units import PPM
+
+Calibration = engine.Calibration
+"""Opaque outside this package."""
+
+ENGINE_VERSION = importlib.metadata.version("margin-oracle")
+
+SIMULATED_LABEL = engine.validation.simulated_history.LABEL
+
+
+def simulate_history(
+    symbols: Sequence[str], first_hour: int, hours: int, seed: int
+) -> tuple[tuple[HourlyPrices, ...], tuple[HourlyVolatility, ...]]:
+    """Return a simulated hourly history of prices and volatility; see `engine.validation.simulated_history`."""
+    simulated = engine.validation.simulated_history.simulate_history(symbols, first_hour, hours, seed)
+    return (
+        tuple(HourlyPrices(p.symbol, p.hour, p.close_e8, p.volume) for p in simulated.prices),
+        tuple(HourlyVolatility(v.symbol, v.hour, v.level_ppm) for v in simulated.volatility),
+    )
+
+
+def calibrate(
+    prices: Sequence[HourlyPrices], volatility: Sequence[HourlyVolatility], model: ModelSettings
+) -> Calibration:
+    """Fit the artefact to a price history; see `engine.calibrate`.
+
+    Raises
+    ------
+    BadHistory
+        If the history cannot carry a calibration; the message names the asset and the value.
+    """
+    configuration = engine_configuration(model)
+    settings = engine.CalibrationSettings(
+        horizon_hours=tuple(sorted({model.maintenance_horizon_hours, model.initial_horizon_hours})),
+        es_level=configuration.es_level,
+        bound_confidence=configuration.bound_confidence,
+    )
+    try:
+        return engine.calibrate(
+            [engine.PriceHistory(bars.symbol, bars.hour, bars.close_e8, bars.volume) for bars in prices],
+            [engine.VolatilityHistory(levels.symbol, levels.hour, levels.level_ppm) for levels in volatility],
+            settings,
+        )
+    except engine.EngineError as error:
+        raise BadHistory(str(error), "repair the history at its source") from error
+
+
+def load_calibration(path: Path, content_hash: str = "") -> Calibration:
+    """Read an artefact and check it against its own hash and, where given, the agreed one.
+
+    Raises
+    ------
+    BadArtefact
+        If the file is missing, damaged, or not the artefact that was agreed on.
+    """
+    try:
+        calibration = engine.Calibration.from_json(path.read_text())
+    except OSError as error:
+        raise BadArtefact(f"{path}: {error.strerror}", "write one with `margin-oracle calibrate`") from error
+    except (engine.EngineError, UnicodeDecodeError) as error:
+        raise BadArtefact(f"{path}: {error}", "fetch the artefact again") from error
+    if content_hash and calibration.content_hash != content_hash:
+        raise BadArtefact(
+            f"{path} has the content hash {calibration.content_hash}, calibration.content_hash asks for {content_hash}",
+            "fetch the artefact that the keepers agreed on",
+        )
+    return calibration
+
+
+def save_calibration(path: Path, calibration: Calibration) -> None:
+    """Write an artefact whole or not at all."""
+    partial = path.with_suffix(path.suffix + ".partial")
+    try:
+        partial.write_text(calibration.to_json())
+        partial.replace(path)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise StorageFailure(f"cannot write {path}: {error.strerror}", "check disk space and permissions") from error
+
+
+def model_hash(calibration: Calibration, model: ModelSettings) -> bytes:
+    """Return the hash of configuration, calibration and engine version that every report carries."""
+    identity: dict[str, object] = {
+        "model": dict(model),
+        "calibration": calibration.content_hash,
+        "engine": ENGINE_VERSION,
+    }
+    return keccak(text=canonical_json(identity))
+
+
+def engine_configuration(model: ModelSettings) -> engine.ModelConfiguration:
+    """Return the settings as the engine takes them."""
+    return engine.ModelConfiguration(
+        es_level=model.es_level_ppm / PPM,
+        bound_confidence=model.bound_confidence_ppm / PPM,
+        initial_horizon_hours=model.initial_horizon_hours,
+        maintenance_horizon_hours=model.maintenance_horizon_hours,
+        gross_weight=model.gross_weight_ppm / PPM,
+        leg_floor_fraction=model.leg_floor_ppm / PPM,
+        initial_over_maintenance=model.initial_over_maintenance_ppm / PPM,
+        liquidation_fee_fraction=model.liquidation_fee_ppm / PPM,
+        reference_size_usd=float(model.reference_size_usd),
+        trend_addon=model.trend_addon,
+    )

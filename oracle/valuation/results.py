@@ -1,0 +1,128 @@
+"""What the engine said, as integers rounded to the conservative side, and the details that go with a report."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+import engine
+from oracle.config import ModelSettings
+from oracle.errors import NonFiniteResult
+from oracle.snapshot import describe_snapshot
+from oracle.types import AccountRequirements, Instrument, InstrumentKind, MarketMargin, Snapshot
+from oracle.units import (
+    LOTS_PER_CONTRACT,
+    MICRO_PER_USD,
+    PRICE_SCALE_E8,
+    UINT32_MAX,
+    fraction_to_ppm_up,
+    usd_to_micro_down,
+    usd_to_micro_up,
+)
+from oracle.valuation.artefact import ENGINE_VERSION, Calibration
+
+
+def market_margins(ratios: engine.MarketRatios) -> tuple[MarketMargin, ...]:
+    """Return the tuples in ppm, rounded up, ids ascending; NonFiniteResult when one does not fit 32 bits."""
+    columns = [
+        fraction_to_ppm_up(column)
+        for column in (
+            ratios.initial_long,
+            ratios.initial_short,
+            ratios.maintenance_long,
+            ratios.maintenance_short,
+            ratios.slope_long,
+            ratios.slope_short,
+        )
+    ]
+    if any(np.any(column > UINT32_MAX) for column in columns):
+        raise NonFiniteResult("a market ratio is beyond 32 bits of ppm", "nothing is published")
+    return tuple(
+        MarketMargin(int(market_id), *(int(column[row]) for column in columns))
+        for row, market_id in enumerate(ratios.market_id)
+    )
+
+
+def account_requirements(snapshot: Snapshot, accounts: engine.AccountRequirements) -> AccountRequirements:
+    """Return requirements rounded up and equity rounded down, in micro-USD, in the order of the book."""
+    settled = _settled_value_micro(snapshot)
+    return AccountRequirements(
+        initial_micro=usd_to_micro_up(accounts.initial),
+        maintenance_micro=usd_to_micro_up(accounts.maintenance),
+        equity_micro=snapshot.book.cash_micro + settled + usd_to_micro_down(accounts.value),
+        binding=tuple(engine.COMPONENTS[code] for code in accounts.binding),
+    )
+
+
+def _settled_value_micro(snapshot: Snapshot) -> NDArray[np.int64]:
+    """Value of positions whose price is final, rounded down per position; they move no more."""
+    book = snapshot.book
+    value = np.zeros(len(book), dtype=np.int64)
+    payoff_e8 = {i.instrument_id: _payoff_e8(i) for i in snapshot.instruments if i.settlement_price_e8}
+    if not payoff_e8:
+        return value
+    owner = np.repeat(np.arange(len(book)), np.diff(book.indptr))
+    for position in np.flatnonzero(np.isin(book.instrument_id, list(payoff_e8))).tolist():
+        size = int(book.size_lots[position])
+        payoff = payoff_e8[int(book.instrument_id[position])]
+        value[owner[position]] += size * payoff * MICRO_PER_USD // (LOTS_PER_CONTRACT * PRICE_SCALE_E8)
+    return value
+
+
+def _payoff_e8(instrument: Instrument) -> int:
+    price, strike = instrument.settlement_price_e8, instrument.strike_e8
+    if instrument.kind is InstrumentKind.CALL:
+        return max(price - strike, 0)
+    if instrument.kind is InstrumentKind.PUT:
+        return max(strike - price, 0)
+    return price
+
+
+def details(
+    snapshot: Snapshot,
+    calibration: Calibration,
+    model: ModelSettings,
+    evaluation: engine.Evaluation,
+    live: tuple[Instrument, ...],
+) -> dict[str, object]:
+    """Return what anyone needs to understand and recompute the report; integers, strings and lists only."""
+    return {
+        "inputs": describe_snapshot(snapshot),
+        "calibration": {
+            "content_hash": calibration.content_hash,
+            "first_hour": calibration.first_hour,
+            "last_hour": calibration.last_hour,
+            "symbols": list(calibration.symbols),
+        },
+        "engine_version": ENGINE_VERSION,
+        "model": dict(model),
+        "scenario_set_hash": evaluation.scenario_set_hash,
+        "assumptions": list(evaluation.assumptions),
+        "markets": _market_details(evaluation.markets, live),
+        "accounts": {"initial_micro": _total_up(evaluation.accounts.initial), "count": len(snapshot.book)},
+    }
+
+
+def _market_details(ratios: engine.MarketRatios, live: tuple[Instrument, ...]) -> list[dict[str, object]]:
+    point = {
+        "initial_long_point_ppm": fraction_to_ppm_up(ratios.initial_long_point),
+        "initial_short_point_ppm": fraction_to_ppm_up(ratios.initial_short_point),
+        "maintenance_long_point_ppm": fraction_to_ppm_up(ratios.maintenance_long_point),
+        "maintenance_short_point_ppm": fraction_to_ppm_up(ratios.maintenance_short_point),
+    }
+    return [
+        {
+            **{name: int(column[row]) for name, column in point.items()},
+            "market_id": margin.market_id,
+            "target_ppm": list(margin.values()),
+            "binding_long": engine.COMPONENTS[ratios.binding_long[row]],
+            "binding_short": engine.COMPONENTS[ratios.binding_short[row]],
+            "worst_instrument_long": live[ratios.worst_long[row]].instrument_id,
+            "worst_instrument_short": live[ratios.worst_short[row]].instrument_id,
+        }
+        for row, margin in enumerate(market_margins(ratios))
+    ]
+
+
+def _total_up(amount_usd: NDArray[np.float64]) -> int:
+    return int(sum(usd_to_micro_up(amount_usd).tolist()))
