@@ -42,8 +42,8 @@ class Daemon:
         self._exit_code = 0
         self._failures = 0
 
-    def run(self) -> int:
-        """Run until stopped; return the process's exit code."""
+    def run(self, ready: Callable[[], None] = lambda: None) -> int:
+        """Run until stopped; return the process's exit code. `ready` is called once a signal would be heard."""
         scheduler = BackgroundScheduler(timezone="UTC")
         scheduler.add_job(
             self._tick,
@@ -56,6 +56,7 @@ class Daemon:
         )
         previous = {number: signal.signal(number, self._on_signal) for number in (signal.SIGTERM, signal.SIGINT)}
         scheduler.start()
+        ready()
         try:
             self._stop.wait()
             scheduler.pause()

@@ -193,8 +193,8 @@ def _serve(stage: Stage) -> None:
     stage.display.say(f"RPC URL: {stage.url} (chain id {stage.world.client.chain_id})")
     stage.display.say(f"configuration: {stage.settings.directory / 'oracle.toml'}")
     stage.display.say(f"journal, keys and calibration: {stage.settings.directory}")
-    stage.display.say("stop with Ctrl-C or SIGTERM")
-    Daemon(_market_and_keeper(stage), stage.settings.schedule).run()
+    daemon = Daemon(_market_and_keeper(stage), stage.settings.schedule)
+    daemon.run(ready=lambda: stage.display.say("stop with Ctrl-C or SIGTERM"))
 
 
 def _market_and_keeper(stage: Stage) -> Callable[[], None]:
