@@ -25,6 +25,9 @@ abstract contract MarginStore is IMarginOracle, EIP712 {
     uint256 private constant PPM = 1e6;
     /// @dev One million USD in wad: the unit of notional that a slope is per.
     uint256 private constant SLOPE_NOTIONAL_WAD = 1e24;
+    /// @dev Where a tuple's pairs begin; initial's is 0.
+    uint256 private constant MAINTENANCE_FIELD = 2;
+    uint256 private constant SLOPE_FIELD = 4;
 
     bytes32 public signerSetHash;
     uint32 public signerSetEpoch;
@@ -37,11 +40,12 @@ abstract contract MarginStore is IMarginOracle, EIP712 {
 
     // ------------------------------------------------------------------ reading markets
 
-    function margin(uint32 marketId) external view returns (CurrentMargin memory current) {
-        current = _posted(marketId);
+    function margin(uint32 marketId) external view returns (CurrentMargin memory) {
+        uint256 tuple = _posted(marketId);
         uint256 heartbeat = _head.heartbeatSeconds;
-        uint256 age = block.timestamp - current.referenceTimestamp;
+        uint256 age = block.timestamp - MarginWords.time(tuple);
         if (age > heartbeat) revert Stale(age, heartbeat);
+        return MarginWords.unpackTuple(tuple);
     }
 
     function tryMargin(uint32 marketId) external view returns (bool ok, CurrentMargin memory current) {
@@ -58,17 +62,18 @@ abstract contract MarginStore is IMarginOracle, EIP712 {
         view
         returns (uint256 requirementWad)
     {
-        CurrentMargin memory current = _posted(marketId);
+        uint256 tuple = _posted(marketId);
+        uint256 side = isLong ? 0 : 1;
         uint256 ratio;
         if (purpose == Purpose.Liquidating) {
-            ratio = isLong ? current.maintenanceLong : current.maintenanceShort;
+            ratio = MarginWords.value(tuple, MAINTENANCE_FIELD + side);
         } else {
-            ratio = isLong ? current.initialLong : current.initialShort;
-            if (!_isFresh(current.referenceTimestamp)) {
+            ratio = MarginWords.value(tuple, side);
+            if (!_isFresh(MarginWords.time(tuple))) {
                 ratio = Math.max(ratio, MarginWords.fallbackInitialPpm(_markets[marketId].firstLimits));
             }
         }
-        uint256 slope = isLong ? current.slopeLong : current.slopeShort;
+        uint256 slope = MarginWords.value(tuple, SLOPE_FIELD + side);
         return Math.mulDiv(
             notionalWad, ratio * SLOPE_NOTIONAL_WAD + slope * notionalWad, PPM * SLOPE_NOTIONAL_WAD, Math.Rounding.Ceil
         );
@@ -128,9 +133,10 @@ abstract contract MarginStore is IMarginOracle, EIP712 {
 
     // ------------------------------------------------------------------ inside
 
-    function _posted(uint32 marketId) private view returns (CurrentMargin memory current) {
-        current = MarginWords.unpackTuple(_markets[marketId].current);
-        if (current.referenceTimestamp == 0) {
+    /// @dev The tuple in force, as stored; reverts when there is none.
+    function _posted(uint32 marketId) private view returns (uint256 tuple) {
+        tuple = _markets[marketId].current;
+        if (tuple == 0) {
             if (_markets[marketId].firstLimits == 0) revert UnknownMarket(marketId);
             revert NeverPosted(marketId);
         }

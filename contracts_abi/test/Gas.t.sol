@@ -2,6 +2,7 @@
 pragma solidity ^0.8.24;
 
 import {IMarginOracle} from "../src/IMarginOracle.sol";
+import {MerkleTree} from "./MerkleTree.sol";
 import {OracleFixture} from "./OracleFixture.sol";
 
 /// @title Gas of what is called often, held to its goals. `scripts/contracts gas` prints the table.
@@ -25,10 +26,10 @@ contract GasTest is OracleFixture {
             }
             string memory what = string.concat("post, ", name, ", markets: ", vm.toString(counts[i]));
             oracle.post(packSigned(draft(counts[i])));
-            row(string.concat(what, ", first"), vm.lastCallGas().gasTotalUsed, "");
+            row(string.concat(what, ", the first post"), vm.lastCallGas().gasTotalUsed, "");
             pass(10 minutes);
             oracle.post(packSigned(draft(counts[i])));
-            row(string.concat(what, ", second"), vm.lastCallGas().gasTotalUsed, "");
+            row(string.concat(what, ", the second post"), vm.lastCallGas().gasTotalUsed, "");
             pass(10 minutes);
             bytes memory packed = packSigned(draft(counts[i]));
             oracle.post(packed);
@@ -39,13 +40,54 @@ contract GasTest is OracleFixture {
     }
 
     function test_gas_of_posts_two_of_three() external {
-        measurePosts(3, 2, "2-of-3", "49.8k bare quorum, no market (C2); Derive m=2 58.9k, one feed");
+        measurePosts(3, 2, "2-of-3", "49.8k this quorum over two values; Derive, two signers, one feed 58.9k");
     }
 
     function test_gas_of_posts_three_of_five() external {
         uint256[3] memory amount =
-            measurePosts(5, 3, "3-of-5", "55.5k bare quorum, no market (C2); Derive m=3 70.9k; OCR2 n=4 91.9k");
+            measurePosts(5, 3, "3-of-5", "55.5k this quorum over two values; Derive, three signers, one feed 70.9k; OCR2 of 4 nodes 91.9k");
         vm.assertLe(amount[0], 75_000, "3-of-5 with one market");
         vm.assertLe((amount[2] - amount[0]) / 15, 14_000, "each further market");
+    }
+
+    function test_gas_of_a_proof_check_at_sixteen_thousand_accounts() external {
+        deployOracle(3, 2, 3);
+        IMarginOracle.Report memory report = draft(0);
+        IMarginOracle.AccountLeaf memory leaf =
+            IMarginOracle.AccountLeaf(keccak256("account"), 7, 123_456e18, 65_432e18, report.referenceBlock);
+        bytes32[] memory proof;
+        (report.accountsRoot, proof) = MerkleTree.ofDepth(oracle.hashAccount(leaf), 14);
+        oracle.post(packSigned(report));
+        uint256 execution = execute(abi.encodeCall(oracle.verifyAccount, (leaf, proof, false)));
+        row("proof check, 16,000 accounts, as a transaction of its own", vm.lastCallGas().gasTotalUsed, "44.4k at this depth, packed leaf");
+        row("proof check, 16,000 accounts, execution", execution, "5.5k at this depth, leaf bound to no contract and no age");
+        vm.assertLe(execution, 10_000, "proof check");
+    }
+
+    function test_gas_of_reads() external {
+        deployOracle(3, 2, 3);
+        configure(1);
+        oracle.post(packSigned(draft(1)));
+        uint256 execution = execute(abi.encodeCall(oracle.margin, (1)));
+        row("margin, cold", execution, "9.4k for two cold slots and a cold address");
+        vm.assertLe(execution, 6_000, "margin");
+        bytes memory question = abi.encodeCall(oracle.requirement, (1, true, 1e24, IMarginOracle.Purpose.Opening));
+        execution = execute(question);
+        row("requirement, cold", execution, "");
+        vm.assertLe(execution, 6_000, "requirement");
+    }
+
+    /// @dev Gas of a call without the transaction's 21,000 and its calldata. Not a static call, which would not run
+    /// as a transaction of its own.
+    function execute(bytes memory data) internal returns (uint256) {
+        (bool success,) = address(oracle).call(data);
+        vm.assertTrue(success, "the call failed");
+        return vm.lastCallGas().gasTotalUsed - 21_000 - calldataCost(data);
+    }
+
+    function calldataCost(bytes memory data) internal pure returns (uint256 amount) {
+        for (uint256 i = 0; i < data.length; ++i) {
+            amount += data[i] == 0 ? 4 : 16;
+        }
     }
 }

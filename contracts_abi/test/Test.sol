@@ -24,6 +24,7 @@ interface Vm {
     function assertApproxEqAbs(uint256 left, uint256 right, uint256 delta) external pure;
     function etch(address target, bytes calldata code) external;
     function expectEmit(address emitter) external;
+    function expectPartialRevert(bytes4 selector) external;
     function expectRevert(bytes calldata reason) external;
     function expectRevert(bytes4 selector) external;
     function getBlockNumber() external view returns (uint256);

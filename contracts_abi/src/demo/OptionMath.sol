@@ -48,7 +48,8 @@ library OptionMath {
             term = term * square / (odd * ONE);
             sum += term;
         }
-        return HALF + sum * (DENSITY_AT_ZERO * FixedPointMathLib.expWad(-square / 2) / ONE) / ONE;
+        // Divided by exp(x^2/2), which keeps its digits where exp(-x^2/2) would lose them.
+        return HALF + sum * DENSITY_AT_ZERO / FixedPointMathLib.expWad(square / 2);
     }
 
     /// @notice Volatility times the square root of time at a strike: linear between the slice's nodes, flat beyond.
