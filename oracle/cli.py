@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -110,7 +111,11 @@ def run(config: Config = DEFAULT_CONFIG) -> None:
     """Run the daemon: a cycle at every interval; drains on SIGTERM, exits non-zero on a fatal error."""
     with _configured(config) as settings:
         keeper = build_keeper(settings, dry_run=False)
-        exit_code = Daemon(lambda: _discard(run_cycle(keeper)), settings.schedule).run()
+        daemon = Daemon(lambda: _discard(run_cycle(keeper)), settings.schedule)
+        exit_code = daemon.run()
+        if not daemon.drained:
+            # An ordinary exit waits for the cycle's thread; the journal holds what that had begun.
+            os._exit(exit_code)
         keeper.journal.close()
         raise typer.Exit(exit_code)
 

@@ -6,6 +6,7 @@ What an error means is decided by its class alone, see `oracle.errors`.
 
 from __future__ import annotations
 
+import logging
 import signal
 import threading
 from collections.abc import Callable
@@ -41,6 +42,10 @@ class Daemon:
         self._idle.set()
         self._exit_code = 0
         self._failures = 0
+        self.drained = True
+        """False when `run` returned while a cycle was still running in its thread."""
+        # With no handler Python prints APScheduler's own records to standard error, traces unmasked.
+        logging.getLogger("apscheduler").addHandler(logging.NullHandler())
 
     def run(self, ready: Callable[[], None] = lambda: None) -> int:
         """Run until stopped; return the process's exit code. `ready` is called once a signal would be heard."""
@@ -60,12 +65,12 @@ class Daemon:
         try:
             self._stop.wait()
             scheduler.pause()
-            drained = self._idle.wait(self._settings.drain_seconds)
-            scheduler.shutdown(wait=drained)
+            self.drained = self._idle.wait(self._settings.drain_seconds)
+            scheduler.shutdown(wait=self.drained)
         finally:
             for number, handler in previous.items():
                 signal.signal(number, handler)
-        if not drained:
+        if not self.drained:
             self._log.error("not_drained", drain_seconds=self._settings.drain_seconds)
             return self._exit_code or EXIT_NOT_DRAINED
         self._log.info("stopped", exit_code=self._exit_code)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -22,10 +24,13 @@ from oracle.demo.stage import Stage, open_stage
 from oracle.demo.world import move_prices
 from oracle.errors import BadBook, BadData, BadPrice, Fatal, LockedKeystore, NotEnoughSignatures, WrongChain
 from oracle.keeper import build_keeper
+from oracle.scheduler import EXIT_NOT_DRAINED
 from oracle.types import Hold, Update
 from oracle.verify import detail_differences, verify_report
 
 pytestmark = pytest.mark.chain
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -298,3 +303,20 @@ def test_the_abi_is_known_by_its_version() -> None:
 def test_the_written_configuration_is_the_one_in_use(stage: Stage) -> None:
     settings: Settings = load_settings(stage.settings.directory / "oracle.toml")
     assert settings == stage.settings
+
+
+def test_a_cycle_that_does_not_end_does_not_hold_up_the_process(stage: Stage) -> None:
+    other = with_settings(stage, "impatient", schedule={"drain_seconds": 1})
+    stuck = (
+        "import os, signal, time\n"
+        "from oracle import cli\n"
+        "def cycle(keeper):\n"
+        "    os.kill(os.getpid(), signal.SIGTERM)\n"
+        "    time.sleep(600)\n"
+        "cli.run_cycle = cycle\n"
+        "cli.main()\n"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", stuck, "run", "--config", str(other)], cwd=ROOT, capture_output=True, timeout=60
+    )
+    assert ended.returncode == EXIT_NOT_DRAINED

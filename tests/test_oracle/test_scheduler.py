@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import logging
 import os
 import signal
 import threading
@@ -11,6 +13,7 @@ import pytest
 
 from oracle.config import ScheduleSettings
 from oracle.errors import BadData, Fatal, OracleError, Refused, Transient, WrongChain
+from oracle.logs import configure_logs
 from oracle.scheduler import EXIT_NOT_DRAINED, EXIT_UNEXPECTED, Daemon
 
 pytestmark = pytest.mark.fast
@@ -74,3 +77,14 @@ def test_a_cycle_that_does_not_end_is_left_after_the_drain_time() -> None:
         assert Daemon(cycle, ScheduleSettings(interval_seconds=60, drain_seconds=1)).run() == EXIT_NOT_DRAINED
     finally:
         release.set()
+
+
+def test_a_defect_is_logged_by_us_alone(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """APScheduler's own trace would go to standard error unmasked."""
+    monkeypatch.setattr(logging.getLogger(), "handlers", [])  # as in a process that is not pytest's
+    configure_logs("json", "info")
+    daemon = Daemon(_script([], [ZeroDivisionError("http://user:hidden-key@host/hidden-path")]), EVERY_SECOND)
+    assert daemon.run() == EXIT_UNEXPECTED
+    written = capfd.readouterr().err
+    assert "hidden" not in written
+    assert "unexpected_error" in [json.loads(line)["event"] for line in written.splitlines()]
