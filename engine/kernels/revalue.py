@@ -7,8 +7,10 @@ shock of the at-the-money level):
     atm'(T)   = atm(T) exp( ssr(sign r) psi(T)/atm(T) r + max(tau_body(T), tau_tail(T)) e )
     vol'(x,T) = atm'(T) [vol(x,T)/atm(T)],   x = ln(K/F')/(atm(T) sqrt(T')) within [-3, 3], T' the time left
 
-What expires inside the horizon settles at the first point of the path at or after its expiry. A coin amount (inverse
-contracts) is turned into USD at the spot of the step:
+What expires inside the horizon settles on the path, at the point of its expiry. Between two points the log return is
+that of the one before plus the root of the share of time gone by times the move to the next: the variance is that of
+the time gone by. The next point itself would give an option that ends in a second the worth of an hour, which a hedge
+could buy for nothing. A coin amount (inverse contracts) is turned into USD at the spot of the step:
 
     linear future   m (F' - F)                     linear option   m (D' c(F') - D c(F))
     inverse future  m (1/F - 1/F') S'              inverse option  m (S' D' c(F')/F' - S D c(F)/F)
@@ -243,11 +245,25 @@ def _schedule_arrays(market: MarketColumns, paths: FactorPaths) -> ScheduleArray
     left = np.maximum(seconds[:, None] - point_seconds[paths.steps][None, :], 0)
     fraction = left / np.maximum(seconds, 1)[:, None]
     log_carry = log_array(market.forward) - log_array(market.spot)[market.slice_underlying]
-    settled = np.where(left > 0, ALIVE, np.searchsorted(point_seconds, seconds, side="left")[:, None])
+    point = np.searchsorted(point_seconds, seconds, side="left")
+    settled = np.where(left > 0, ALIVE, point[:, None])
     settled = np.where((seconds <= 0)[:, None], SETTLED_NOW, settled)
     return ScheduleArrays(
         settled=read_only(settled, np.int64),
+        share=read_only(_settlement_share(seconds, point_seconds, point), np.float64),
         log_carry=read_only(log_carry[:, None] * fraction, np.float64),
         discount=read_only(exp_array(log_array(market.discount)[:, None] * fraction), np.float64),
         root_time=read_only(np.sqrt(left / SECONDS_PER_YEAR), np.float64),
     )
+
+
+def _settlement_share(
+    seconds: NDArray[np.int64], point_seconds: NDArray[np.int64], point: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """Root of the share of time gone by at expiry between the path's points around it; 1 beyond the path's end."""
+    after = np.append(point_seconds, np.iinfo(np.int64).max)[point]
+    before = np.where(point > 0, point_seconds[np.maximum(point - 1, 0)], 0)
+    inside = (point < point_seconds.size) & (after > before)
+    gone = np.divide(seconds - before, after - before, out=np.ones(seconds.size), where=inside)
+    share: NDArray[np.float64] = np.sqrt(np.maximum(gone, 0.0))
+    return share

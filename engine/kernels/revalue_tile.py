@@ -55,7 +55,9 @@ class ScheduleArrays(NamedTuple):
     """What depends on slice and step alone, shape (slices, steps)."""
 
     settled: NDArray[np.int64]
-    """Point of the path at which the slice settled, or `ALIVE` or `SETTLED_NOW`."""
+    """First point of the path at or after the slice's expiry, or `ALIVE` or `SETTLED_NOW`."""
+    share: Vector
+    """Share of that point in the settlement's log return, the rest being the point before; shape (slices,)."""
     log_carry: Vector
     discount: Vector
     root_time: Vector
@@ -86,6 +88,14 @@ def _smile(
 def _spot_at(spot: float, log_return: Vector, out: Vector) -> None:
     for j in range(out.size):
         out[j] = spot * exp_normal_scalar(log_return[j])
+
+
+@inlined
+def _settlement(spot: float, log_return: Vector, point: int, share: float, out: Vector) -> None:
+    """Price between two points of the path; before the first one lies now. A share of 1 is the point itself."""
+    for j in range(out.size):
+        before = log_return[point - 1, j] if point > 0 else 0.0
+        out[j] = spot * exp_normal_scalar(share * log_return[point, j] + (1.0 - share) * before)
 
 
 @inlined
@@ -176,7 +186,7 @@ def _markets_at_step(
         elif settled == SETTLED_NOW:
             forward[e, :] = surface.spot[u]
         else:
-            _spot_at(surface.spot[u], moves.log_return[u, settled, first:last], forward[e])
+            _settlement(surface.spot[u], moves.log_return[u, :, first:last], settled, schedule.share[e], forward[e])
 
 
 @inlined

@@ -17,7 +17,7 @@ import pytest
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).resolve().parents[2]
-EXPECTED = "aa2d9fd54ac1cba6987de9b2cc204b2381f9dd72eb15dd7b0605fc92e71103f6"
+EXPECTED = "f4be6c2f3f17f5fde164e4385dfeada4e081ce7e439703b6cd99382656cee10d"
 """Changes only with the formulae or the order of operations, and then every keeper must change with it."""
 
 SCRIPT = """

@@ -92,8 +92,10 @@ def twin_value(instruments, m, r, path, i, step, s):
     seconds = int(m.slice_seconds[e])
     left = seconds - elapsed
     if left <= 0:
-        settled = next(k for k, hour in enumerate(path.hours) if hour * 3600 >= seconds)
-        settlement = m.spot[u] * np.exp(path.log_return[u, settled, s])
+        after = next(k for k, hour in enumerate(path.hours) if hour * 3600 >= seconds)
+        begins, start = (path.hours[after - 1] * 3600, path.log_return[u, after - 1, s]) if after else (0, 0.0)
+        gone = (seconds - begins) / (path.hours[after] * 3600 - begins)
+        settlement = m.spot[u] * np.exp(start + np.sqrt(gone) * (path.log_return[u, after, s] - start))
         return naive.value(kind, inverse, strike, spot, settlement, m.forward[e], 0.0, 1.0)
     forward = spot * (m.forward[e] / m.spot[u]) ** (left / seconds)
     discount = m.discount[e] ** (left / seconds)
@@ -176,13 +178,28 @@ def test_expired_now_is_worth_its_payoff_and_no_longer_moves():
     assert not table.dense().any()
 
 
-def test_settlement_is_read_at_the_first_point_at_or_after_expiry():
+def test_settlement_is_read_on_the_path_at_the_second_of_expiry():
     path = paths(hours=(1, 4, 6, 24), steps=(3,))
-    m = market(seconds=(4 * 3600 + 1, 6 * 3600, 6 * 3600))
+    m = market(seconds=(4 * 3600 + 1_800, 6 * 3600, 6 * 3600))
     dense = revalue(book((FUTURE, 0, 0, 0, 1, False), (FUTURE, 0, 1, 0, 1, False)), m, response(), path).dense()
-    at_six = m.spot[0] * np.exp(path.log_return[0, 2])
-    np.testing.assert_allclose(dense[0, 0], at_six - m.forward[0], rtol=0, atol=1e-9)
-    np.testing.assert_allclose(dense[1, 0], at_six - m.forward[1], rtol=0, atol=1e-9)
+    four, six = path.log_return[0, 1], path.log_return[0, 2]
+    # half an hour of two: a quarter of the variance
+    between = m.spot[0] * np.exp(four + 0.5 * (six - four))
+    np.testing.assert_allclose(dense[0, 0], between - m.forward[0], rtol=0, atol=1e-9)
+    np.testing.assert_allclose(dense[1, 0], m.spot[0] * np.exp(six) - m.forward[1], rtol=0, atol=1e-9)
+
+
+def test_what_ends_in_a_second_settles_where_the_price_is_and_is_no_hedge_for_the_hour():
+    path = paths(hours=(1, 2), steps=(0, 1))
+    m = market(seconds=(1, 3_601, 6 * 3600))
+    puts = book((PUT, 0, 0, 60_000, 1, False), (PUT, 0, 1, 60_000, 1, False))
+    dense = revalue(puts, m, response(), path).dense()
+    largest_move = 60_000 * np.abs(path.log_return[0, 0]).max()
+    assert np.abs(dense[0, 1]).max() < largest_move / 50
+    at_one = np.maximum(60_000 * (1 - np.exp(path.log_return[0, 0])), 0.0)
+    step = np.abs(np.diff(path.log_return[0], axis=0)).max()
+    now = revalue(puts, m, response(), path).value[1]
+    assert np.abs(dense[1, 1] - (at_one - now)).max() < 60_000 * step / 25
 
 
 def test_at_the_money_only_the_level_moves_the_volatility():
