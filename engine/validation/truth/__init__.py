@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from enum import Enum
 
 from engine.errors import EngineError
-from engine.validation.truth.case import Case, Computed, NotUnderstood
+from engine.validation.truth.case import Case, NotUnderstood, Tree
 from engine.validation.truth.mills import mills_coefficients
 from engine.validation.truth.pricing import european, exchange, merton_jumps, perpetual
 from engine.validation.truth.quantiles import quantile_confidence
 from engine.validation.truth.risk_measures import lognormal, risk_measure
 
-KINDS: Mapping[str, Callable[[Case], dict[str, Computed]]] = {
+KINDS: Mapping[str, Callable[[Case], Mapping[str, Tree]]] = {
     "lognormal_es": lognormal,
     "mills": mills_coefficients,
     "pricing_haug": european,
@@ -61,15 +61,18 @@ def evaluate_document(kind: str, document: object) -> list[Outcome]:
         In the order of the file; a case that our code refuses or does not understand is not covered, with the reason.
     """
     evaluate = KINDS.get(kind)
-    return [_outcome(evaluate, name, fields) for name, fields in _cases(document)]
+    shared = document if isinstance(document, Mapping) else {}
+    return [_outcome(evaluate, name, fields, shared) for name, fields in _cases(document)]
 
 
-def _outcome(evaluate: Callable[[Case], dict[str, Computed]] | None, name: str, fields: object) -> Outcome:
+def _outcome(
+    evaluate: Callable[[Case], Mapping[str, Tree]] | None, name: str, fields: object, shared: Mapping[str, object]
+) -> Outcome:
     if evaluate is None:
         return Outcome(name, Status.NOT_COVERED, "no evaluation for this kind of file")
     if not isinstance(fields, Mapping):
         return Outcome(name, Status.NOT_COVERED, "not an object")
-    case = Case(fields)
+    case = Case(fields, shared)
     try:
         failures = case.failures(evaluate(case))
     except NotUnderstood as reason:
@@ -89,4 +92,5 @@ def _cases(document: object) -> list[tuple[str, object]]:
 
 
 def _name(fields: object, number: int) -> str:
-    return str(fields["id"]) if isinstance(fields, Mapping) and "id" in fields else f"case {number}"
+    named = fields if isinstance(fields, Mapping) else {}
+    return str(named.get("id", named.get("name", f"case {number}")))

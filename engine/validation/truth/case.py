@@ -1,12 +1,14 @@
-"""A published case as it is read: which of its fields an evaluation has understood, and how close is equal."""
+"""A published case as it is read: which of its fields an evaluation has understood, and what is expected of it."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Iterator, Mapping, Sequence
 
-DEFAULT_RELATIVE_TOLERANCE = 1e-9
+from engine.validation.truth.comparison import Computed, Expectation, NotUnderstood, Value, difference
+
+__all__ = ["COMMENTARY", "Case", "Computed", "NotUnderstood", "Tree", "Value"]
 
 COMMENTARY = frozenset(
     {
@@ -15,29 +17,20 @@ COMMENTARY = frozenset(
         "formula",
         "haug_book_value_if_different",
         "id",
+        "name",
         "note",
         "rule",
+        "rules",
         "sign",
         "source",
         "textbook_value",
         "use",
     }
 )
-"""Fields that explain a case; they neither change a result nor are compared."""
+"""Fields that explain a case; they neither change a result nor are compared, unless an evaluation does either."""
 
-Value = float | int | bool | None
-
-
-class NotUnderstood(Exception):
-    """The case has an input that our code has no meaning for; it counts as not covered, never as passed."""
-
-
-@dataclass(frozen=True, slots=True)
-class Computed:
-    """Our value of one expected field, with a tolerance of its own where the case cannot state one."""
-
-    value: Value
-    absolute_tolerance: float | None = None
+Tree = Computed | Mapping[str, "Tree"] | Sequence["Tree"]
+"""Our values in the shape of what is expected: a value, one a field, or one an item."""
 
 
 class Case:
@@ -47,16 +40,31 @@ class Case:
     ----------
     fields : mapping
         The JSON object.
+    shared : mapping
+        The document's fields beside its cases, such as tables of parameters.
+    outer : Case, optional
+        The case that this record is part of; its tolerances hold here too.
     """
 
-    def __init__(self, fields: Mapping[str, object]) -> None:
+    def __init__(
+        self, fields: Mapping[str, object], shared: Mapping[str, object] | None = None, outer: Case | None = None
+    ) -> None:
         self._fields = fields
+        self._shared = shared or {}
+        self._outer = outer
         self._read: set[str] = set()
+        self._parts: dict[str, list[Case]] = {}
+        self._borrowed: list[Case] = []
 
     @property
     def name(self) -> str:
         """The case's id, or a placeholder."""
         return str(self._fields.get("id", "(no id)"))
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """The names of all fields, in the order of the file."""
+        return tuple(self._fields)
 
     def __contains__(self, field: str) -> bool:
         return field in self._fields
@@ -79,6 +87,20 @@ class Case:
             raise NotUnderstood(f"{field} = {value!r} is not a whole number")
         return int(value)
 
+    def big_integer(self, field: str) -> int:
+        """Return a whole number of any size that is written as a text of decimal digits."""
+        value = self._take(field)
+        if not isinstance(value, str) or not re.fullmatch(r"-?\d+", value):
+            raise NotUnderstood(f"{field} = {value!r} is not a text of decimal digits")
+        return int(value)
+
+    def flag(self, field: str) -> bool:
+        """Return true or false; raise `NotUnderstood` otherwise."""
+        value = self._take(field)
+        if not isinstance(value, bool):
+            raise NotUnderstood(f"{field} = {value!r} is neither true nor false")
+        return value
+
     def word(self, field: str, *allowed: str) -> str:
         """Return a text, one of `allowed` when any are given; raise `NotUnderstood` otherwise."""
         value = self._take(field)
@@ -86,18 +108,45 @@ class Case:
             raise NotUnderstood(f"{field} = {value!r} is not known")
         return value
 
+    def is_null(self, field: str) -> bool:
+        """Return whether the field says that there is nothing; it counts as read then."""
+        null = field in self._fields and self._fields[field] is None
+        if null:
+            self._read.add(field)
+        return null
+
     def numbers(self, field: str) -> list[float]:
         """Return a list of finite numbers; raise `NotUnderstood` otherwise."""
-        value = self._take(field)
-        if not isinstance(value, Sequence) or isinstance(value, str):
-            raise NotUnderstood(f"{field} is not a list")
-        return [Case({field: item}).number(field) for item in value]
+        return [Case({field: item}).number(field) for item in self._list(field)]
+
+    def words(self, field: str) -> list[str]:
+        """Return a list of texts; raise `NotUnderstood` otherwise."""
+        return [Case({field: item}).word(field) for item in self._list(field)]
+
+    def record(self, field: str) -> Case:
+        """Return an object within the case, whose fields count like the case's own."""
+        (part,) = self._keep(field, [self._take(field)])
+        return part
+
+    def records(self, field: str) -> list[Case]:
+        """Return a list of objects within the case, whose fields count like the case's own."""
+        return self._keep(field, self._list(field))
+
+    def shared(self, *path: str) -> Case:
+        """Return an object of the document beside its cases; all its fields must be read."""
+        found: object = self._shared
+        for name in path:
+            found = found.get(name) if isinstance(found, Mapping) else None
+        if not isinstance(found, Mapping):
+            raise NotUnderstood(f"the document has no {' '.join(path)}")
+        self._borrowed.append(Case(found))
+        return self._borrowed[-1]
 
     def comment(self, field: str) -> str:
         """Return a text without counting it as an input; empty when absent."""
         return str(self._fields.get(field, ""))
 
-    def failures(self, computed: Mapping[str, Computed]) -> list[str]:
+    def failures(self, computed: Mapping[str, Tree]) -> list[str]:
         """Return what differs from the case's expectations, one sentence a field.
 
         Raises
@@ -105,13 +154,12 @@ class Case:
         NotUnderstood
             If a field of the case is neither input, computed, tolerance nor commentary, or nothing is expected.
         """
-        rest = [field for field in self._fields if field not in self._read | COMMENTARY and not _is_tolerance(field)]
-        unknown = [field for field in rest if field not in computed]
-        if unknown:
-            raise NotUnderstood(f"no meaning for {', '.join(unknown)}")
-        if not rest:
+        for borrowed in self._borrowed:
+            list(borrowed._expectations({}))
+        expectations = list(self._expectations(computed))
+        if not expectations:
             raise NotUnderstood("nothing is expected")
-        return [text for field in rest if (text := self._difference(field, computed[field]))]
+        return [text for one in expectations if (text := difference(one))]
 
     def _take(self, field: str) -> object:
         if field not in self._fields:
@@ -119,28 +167,67 @@ class Case:
         self._read.add(field)
         return self._fields[field]
 
-    def _difference(self, field: str, ours: Computed) -> str:
-        expected = self._fields[field]
-        if not isinstance(expected, int | float | None):
-            raise NotUnderstood(f"{field} = {expected!r} is not a number")
-        if isinstance(expected, bool) or expected is None or ours.value is None or isinstance(ours.value, bool):
-            return "" if expected is ours.value else f"{field}: expected {expected}, computed {ours.value}"
-        absolute, relative = self._tolerance(field, ours.absolute_tolerance)
-        if math.isclose(ours.value, expected, rel_tol=0.0, abs_tol=max(absolute, relative * abs(expected))):
-            return ""
-        bound = f"{absolute:g} absolute" if absolute else f"{relative:g} relative"
-        return f"{field}: expected {expected!r}, computed {ours.value!r}, tolerance {bound}"
+    def _list(self, field: str) -> Sequence[object]:
+        value = self._take(field)
+        if not isinstance(value, Sequence) or isinstance(value, str):
+            raise NotUnderstood(f"{field} is not a list")
+        return value
 
-    def _tolerance(self, field: str, own_absolute: float | None) -> tuple[float, float]:
-        """Return (absolute, relative): the field's own, else the case's, else what the evaluation says, else 1e-9."""
-        for suffix in (*(f"_{word}" for word in field.split("_")), ""):
+    def _keep(self, field: str, items: Sequence[object]) -> list[Case]:
+        parts = []
+        for item in items:
+            if not isinstance(item, Mapping):
+                raise NotUnderstood(f"{field} holds {item!r}, which is not an object")
+            parts.append(Case(item, outer=self))
+        return self._parts.setdefault(field, parts)
+
+    def _expectations(self, computed: Mapping[str, Tree]) -> Iterator[Expectation]:
+        unknown = []
+        for field, value in self._fields.items():
+            ours = computed.get(field)
+            if field in self._parts:
+                yield from self._part_expectations(field, ours)
+            elif field in self._read or _is_tolerance(field):
+                continue
+            elif ours is not None:
+                yield from self._walk(field, field, value, ours)
+            elif field not in COMMENTARY:
+                unknown.append(field)
+        if unknown:
+            raise NotUnderstood(f"no meaning for {', '.join(unknown)}")
+
+    def _part_expectations(self, field: str, ours: Tree | None) -> Iterator[Expectation]:
+        parts = self._parts[field]
+        trees = [ours] if isinstance(ours, Mapping) else ours
+        if not isinstance(trees, Sequence):
+            trees = [{} for _ in parts]
+        for part, tree in zip(parts, trees, strict=True):
+            yield from part._expectations(tree if isinstance(tree, Mapping) else {})
+
+    def _walk(self, field: str, path: str, expected: object, ours: Tree) -> Iterator[Expectation]:
+        """Pair what is expected with ours; `path` says where in `field` it stands."""
+        if isinstance(ours, Computed):
+            yield Expectation(path, expected, ours, self._tolerance(field))
+        elif isinstance(ours, Mapping):
+            if not isinstance(expected, Mapping):
+                raise NotUnderstood(f"{path} is not an object")
+            yield from Case(expected, outer=self)._expectations(ours)
+        else:
+            if not isinstance(expected, Sequence) or isinstance(expected, str):
+                raise NotUnderstood(f"{path} is not a list")
+            yield Expectation(f"length of {path}", len(expected), Computed(len(ours)), None)
+            for number, (item, value) in enumerate(zip(expected, ours, strict=False)):
+                yield from self._walk(field, f"{path}[{number}]", item, value)
+
+    def _tolerance(self, field: str) -> tuple[float, float] | None:
+        """Return the stated (absolute, relative): the field's own, else the record's, else an outer record's."""
+        words = field.split("_")
+        for suffix in (*(f"_{'_'.join(words[start:])}" for start in range(len(words))), *(f"_{w}" for w in words), ""):
             stated = [f"{kind}_tol{suffix}" for kind in ("abs", "rel")]
             if any(name in self._fields for name in stated):
                 absolute, relative = (Case(self._fields).number_or(name, 0.0) for name in stated)
                 return absolute, relative
-        if own_absolute is not None:
-            return own_absolute, 0.0
-        return 0.0, DEFAULT_RELATIVE_TOLERANCE
+        return self._outer._tolerance(field) if self._outer else None
 
 
 def _is_tolerance(field: str) -> bool:
