@@ -170,7 +170,7 @@ def keys_address(path: Annotated[Path, typer.Argument(help="Keystore file.")]) -
     """Print the address that a keystore names, without unlocking it."""
     with _reporting(LogSettings()):
         try:
-            typer.echo("0x" + json.loads(path.read_text())["address"].removeprefix("0x"))
+            typer.echo("0x" + str(json.loads(path.read_text())["address"]).removeprefix("0x"))
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise BadConfiguration(f"{path} is not a keystore: {type(error).__name__}", "give a keystore v3") from None
 
@@ -239,6 +239,8 @@ def _password(path: Path | None, confirm: bool) -> SecretStr:
         return SecretStr(path.read_text().strip())
     except OSError as error:
         raise BadConfiguration(f"password file {path}: {error.strerror}", "correct the path") from None
+    except UnicodeDecodeError:
+        raise BadConfiguration(f"password file {path} is not UTF-8 text", "correct the file") from None
 
 
 def _discard(_: CycleResult) -> None:

@@ -250,7 +250,9 @@ def _toml(value: object) -> str:
 
 def _read(path: Path, what: str) -> str:
     try:
-        return path.read_text()
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise BadConfiguration(f"{what} file {path} is not UTF-8 text", "correct the file") from None
     except OSError as error:
         raise BadConfiguration(
             f"{what} file {path}: {error.strerror}",

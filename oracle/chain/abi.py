@@ -20,6 +20,9 @@ from eth_utils.crypto import keccak
 from oracle.chain.wire import Log
 from oracle.errors import CallReverted, WrongContract
 
+_MALFORMED = (DecodingError, OverflowError, UnicodeDecodeError)
+"""What eth_abi raises on bytes that do not fit: beyond its own error, a length past memory and text that is no UTF-8."""
+
 _BUILT_IN_ERRORS: tuple[dict[str, Any], ...] = (
     {"type": "error", "name": "Error", "inputs": [{"name": "reason", "type": "string"}]},
     {"type": "error", "name": "Panic", "inputs": [{"name": "code", "type": "uint256"}]},
@@ -83,7 +86,7 @@ class Interface:
         outputs = self._function(function)["outputs"]
         try:
             values = decode(_types(outputs), data)
-        except (DecodingError, OverflowError) as error:
+        except _MALFORMED as error:
             raise WrongContract(
                 f"{self.name}.{function} returned {len(data)} bytes that do not fit its ABI ({type(error).__name__})",
                 "check the contract's address and version",
@@ -110,7 +113,7 @@ class Interface:
             }
             for field, value in zip(plain, decode(_types(plain), log.data), strict=True):
                 values[field["name"]] = _named(value, field)
-        except (DecodingError, ValueError) as error:
+        except (*_MALFORMED, ValueError) as error:
             raise WrongContract(
                 f"event {entry['name']} of {log.address} does not fit the ABI of {self.name}",
                 "check the contract's address and version",
@@ -141,7 +144,7 @@ class Reasons:
             return f"unknown error 0x{data.hex()}"
         try:
             values = decode(_types(entry["inputs"]), data[4:])
-        except DecodingError:
+        except _MALFORMED:
             return f"malformed {name} 0x{data.hex()}"
         shown = (
             f"{field['name']}={_shown(_named(value, field))}"

@@ -11,7 +11,7 @@ from eth_utils.crypto import keccak
 import engine
 import engine.validation.simulated_history
 from oracle.config import ModelSettings
-from oracle.errors import BadArtefact, BadHistory, StorageFailure
+from oracle.errors import BadArtefact, BadConfiguration, BadHistory, StorageFailure
 from oracle.readers.history import HourlyPrices
 from oracle.readers.volatility_files import HourlyVolatility
 from oracle.report import canonical_json
@@ -45,6 +45,8 @@ def calibrate(
     ------
     BadHistory
         If the history cannot carry a calibration; the message names the asset and the value.
+    BadConfiguration
+        See `engine_configuration`.
     """
     configuration = engine_configuration(model)
     settings = engine.CalibrationSettings(
@@ -106,16 +108,25 @@ def model_hash(calibration: Calibration, model: ModelSettings) -> bytes:
 
 
 def engine_configuration(model: ModelSettings) -> engine.ModelConfiguration:
-    """Return the settings as the engine takes them."""
-    return engine.ModelConfiguration(
-        es_level=model.es_level_ppm / PPM,
-        bound_confidence=model.bound_confidence_ppm / PPM,
-        initial_horizon_hours=model.initial_horizon_hours,
-        maintenance_horizon_hours=model.maintenance_horizon_hours,
-        gross_weight=model.gross_weight_ppm / PPM,
-        leg_floor_fraction=model.leg_floor_ppm / PPM,
-        initial_over_maintenance=model.initial_over_maintenance_ppm / PPM,
-        liquidation_fee_fraction=model.liquidation_fee_ppm / PPM,
-        reference_size_usd=float(model.reference_size_usd),
-        trend_addon=model.trend_addon,
-    )
+    """Return the settings as the engine takes them.
+
+    Raises
+    ------
+    BadConfiguration
+        If the engine has no such model; the message names the value.
+    """
+    try:
+        return engine.ModelConfiguration(
+            es_level=model.es_level_ppm / PPM,
+            bound_confidence=model.bound_confidence_ppm / PPM,
+            initial_horizon_hours=model.initial_horizon_hours,
+            maintenance_horizon_hours=model.maintenance_horizon_hours,
+            gross_weight=model.gross_weight_ppm / PPM,
+            leg_floor_fraction=model.leg_floor_ppm / PPM,
+            initial_over_maintenance=model.initial_over_maintenance_ppm / PPM,
+            liquidation_fee_fraction=model.liquidation_fee_ppm / PPM,
+            reference_size_usd=float(model.reference_size_usd),
+            trend_addon=model.trend_addon,
+        )
+    except engine.EngineError as error:
+        raise BadConfiguration(f"model: {error}", "correct the section model") from error

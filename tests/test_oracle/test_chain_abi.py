@@ -35,6 +35,7 @@ ABI: list[dict[str, Any]] = [
         "inputs": [field("to", "address"), field("amount", "uint256")],
         "outputs": [field("", "bool")],
     },
+    {"type": "function", "name": "symbol", "inputs": [], "outputs": [field("", "string")]},
     {"type": "function", "name": "read", "inputs": [], "outputs": [field("points", "tuple[]", *POINT)]},
     {"type": "function", "name": "both", "inputs": [], "outputs": [field("a", "int8"), field("b", "tuple", *POINT)]},
     {"type": "function", "name": "put", "inputs": [field("point", "tuple", *POINT)], "outputs": []},
@@ -57,6 +58,8 @@ ABI: list[dict[str, Any]] = [
 ]
 INTERFACE = Interface("MarginOracle", ABI)
 REASONS = Reasons(INTERFACE)
+NO_TEXT = selector("Error(string)") + encode(["bytes"], [b"\xff\xfe"])
+TOO_LONG = selector("Error(string)") + (32).to_bytes(32) + b"\xff" * 32
 LOG = Log(ALICE, (), b"", 1, b"\x01" * 32, b"\x02" * 32, 0)
 
 
@@ -88,6 +91,12 @@ def test_a_result_that_does_not_fit_is_another_contract(data: bytes) -> None:
         INTERFACE.decode("transfer", data)
 
 
+@pytest.mark.parametrize("data", [NO_TEXT[4:], TOO_LONG[4:]])
+def test_text_that_is_none_does_not_fit(data: bytes) -> None:
+    with pytest.raises(WrongContract, match="do not fit its ABI"):
+        INTERFACE.decode("symbol", data)
+
+
 def test_a_function_that_is_not_there_is_said_so() -> None:
     with pytest.raises(WrongContract, match="no function burn"):
         INTERFACE.encode("burn")
@@ -109,6 +118,8 @@ def test_a_function_that_is_not_there_is_said_so() -> None:
         (b"\x01\x02\x03\x04\x05", "unknown error 0x0102030405"),
         (selector("Panic(uint256)") + b"\x01", f"malformed Panic 0x{selector('Panic(uint256)').hex()}01"),
         (b"", "reverted without a reason"),
+        (NO_TEXT, f"malformed Error 0x{NO_TEXT.hex()}"),
+        (TOO_LONG, f"malformed Error 0x{TOO_LONG.hex()}"),
     ],
 )
 def test_a_revert_is_told_in_words(data: bytes, words: str) -> None:

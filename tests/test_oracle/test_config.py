@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from oracle.config import ChainSettings, Settings, load_settings, write_settings
+from oracle.config import ChainSettings, ModelSettings, Settings, load_settings, write_settings
 from oracle.errors import BadConfiguration, StorageFailure
+from oracle.valuation.artefact import engine_configuration
 
 pytestmark = pytest.mark.fast
 
@@ -63,6 +64,20 @@ def test_a_mistake_is_named(path: Path, text: str, named: str) -> None:
     path.write_text(text)
     with pytest.raises(BadConfiguration, match=named):
         load_settings(path)
+
+
+def test_bytes_that_are_no_text_are_said_so(path: Path) -> None:
+    path.write_bytes(b"\xff\xfe")
+    with pytest.raises(BadConfiguration, match="not UTF-8"):
+        load_settings(path)
+
+
+@pytest.mark.parametrize(
+    "values", [{"es_level_ppm": 0}, {"bound_confidence_ppm": 1_000_000}, {"initial_horizon_hours": 25}]
+)
+def test_a_model_that_the_engine_does_not_have_is_bad_configuration(values: dict[str, int]) -> None:
+    with pytest.raises(BadConfiguration, match=next(iter(values)).removesuffix("_ppm")):
+        engine_configuration(ModelSettings(**values))
 
 
 def test_a_missing_file_says_how_to_write_one(path: Path) -> None:
