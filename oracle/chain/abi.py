@@ -21,7 +21,7 @@ from oracle.chain.wire import Log
 from oracle.errors import CallReverted, WrongContract
 
 _MALFORMED = (DecodingError, OverflowError, UnicodeDecodeError)
-"""What eth_abi raises on bytes that do not fit: beyond its own error, a length past memory and text that is no UTF-8."""
+"""What eth_abi raises on bytes that do not fit: its own error, a length past memory, text that is not UTF-8."""
 
 _BUILT_IN_ERRORS: tuple[dict[str, Any], ...] = (
     {"type": "error", "name": "Error", "inputs": [{"name": "reason", "type": "string"}]},
