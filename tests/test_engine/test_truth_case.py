@@ -9,15 +9,21 @@ from engine.validation.truth.case import Case, Computed, NotUnderstood
 pytestmark = pytest.mark.fast
 
 
+def computed(value):
+    if isinstance(value, dict):
+        return {name: computed(part) for name, part in value.items()}
+    return [computed(part) for part in value] if isinstance(value, list) else Computed(value)
+
+
 def differences(fields: dict[str, object], **ours) -> list[str]:
-    return Case(fields).failures({name: Computed(value) for name, value in ours.items()})
+    return Case(fields).failures(computed(ours))
 
 
 def test_lists_and_objects_are_compared_part_by_part():
     assert differences({"expected": [[1.0, 0.5], [0.5, 1.0]]}, expected=[[1.0, 0.5], [0.5, 1.0]]) == []
     assert differences({"expected": {"a": 1, "free": True}}, expected={"a": 1.0, "free": True, "b": 7.0}) == []
     (text,) = differences({"expected": [[1.0, 0.5], [0.5, 1.0]]}, expected=[[1.0, 0.5], [0.4, 1.0]])
-    assert "expected.1.0" in text
+    assert "expected[1][0]" in text
     (text,) = differences({"expected": {"free": True}}, expected={"free": False})
     assert "free" in text
     assert differences({"expected": [1.0, 2.0]}, expected=[1.0])
@@ -30,11 +36,6 @@ def test_a_part_that_is_not_computed_is_not_understood():
         differences({"expected": [1.0]}, expected=1.0)
     with pytest.raises(NotUnderstood):
         differences({"expected": "free"}, expected=1.0)
-
-
-def test_yes_is_not_one():
-    assert differences({"expected": True}, expected=1.0)
-    assert differences({"expected": 0.0}, expected=False)
 
 
 @pytest.mark.parametrize(
@@ -58,10 +59,7 @@ def test_what_a_file_states_once_is_found_by_its_prefix():
         Case({}, {**shared, "data_b": [3.0]}).shared_numbers("data_")
 
 
-def test_matrices_and_objects_are_read_whole_or_not_at_all():
+def test_matrices_are_read_whole_or_not_at_all():
     assert Case({"m": [[1, 2], [3, 4]]}).matrix("m") == [[1.0, 2.0], [3.0, 4.0]]
-    assert Case({"o": {"a": 1, "b": 2}}).inner("o", "b", "a") == [2.0, 1.0]
     with pytest.raises(NotUnderstood):
         Case({"m": [[1, 2], [3]]}).matrix("m")
-    with pytest.raises(NotUnderstood):
-        Case({"o": {"a": 1, "b": 2}}).inner("o", "a")

@@ -142,6 +142,20 @@ class Case:
         self._borrowed.append(Case(found))
         return self._borrowed[-1]
 
+    def shared_numbers(self, prefix: str) -> list[float]:
+        """Return the one list of numbers that the document states for all its cases under a name with this prefix."""
+        named = [name for name in self._shared if name.startswith(prefix)]
+        if len(named) != 1:
+            raise NotUnderstood(f"{len(named)} series named {prefix}... in the document, 1 is needed")
+        return Case(self._shared).numbers(named[0])
+
+    def matrix(self, field: str) -> list[list[float]]:
+        """Return a list of equally long lists of finite numbers; raise `NotUnderstood` otherwise."""
+        rows = [Case({field: row}).numbers(field) for row in self._list(field)]
+        if len({len(row) for row in rows}) > 1:
+            raise NotUnderstood(f"the rows of {field} are not equally long")
+        return rows
+
     def comment(self, field: str) -> str:
         """Return a text without counting it as an input; empty when absent."""
         return str(self._fields.get(field, ""))
@@ -222,13 +236,20 @@ class Case:
     def _tolerance(self, field: str) -> tuple[float, float] | None:
         """Return the stated (absolute, relative): the field's own, else the record's, else an outer record's."""
         words = field.split("_")
-        for suffix in (*(f"_{'_'.join(words[start:])}" for start in range(len(words))), *(f"_{w}" for w in words), ""):
-            stated = [f"{kind}_tol{suffix}" for kind in ("abs", "rel")]
-            if any(name in self._fields for name in stated):
-                absolute, relative = (Case(self._fields).number_or(name, 0.0) for name in stated)
-                return absolute, relative
+        for word in (*("_".join(words[start:]) for start in range(len(words))), *words, ""):
+            stated = [self._stated(kind, word) for kind in ("abs_tol", "rel_tol")]
+            if any(value is not None for value in stated):
+                return stated[0] or 0.0, stated[1] or 0.0
         return self._outer._tolerance(field) if self._outer else None
+
+    def _stated(self, kind: str, word: str) -> float | None:
+        """Return a tolerance stated as "abs_tol_es", "es_abs_tol" or {"abs_tol": {"es": ...}}; the case's for ""."""
+        table = self._fields.get(kind)
+        if isinstance(table, Mapping):
+            return Case(table).number(word) if word in table else None
+        names = (f"{kind}_{word}", f"{word}_{kind}") if word else (kind,)
+        return next((Case(self._fields).number(name) for name in names if name in self._fields), None)
 
 
 def _is_tolerance(field: str) -> bool:
-    return field.startswith(("abs_tol", "rel_tol"))
+    return field.startswith(("abs_tol", "rel_tol")) or field.endswith(("_abs_tol", "_rel_tol"))

@@ -1,0 +1,65 @@
+"""How close our value of an expected field must be: one rule for numbers, texts, flags and integers of any size."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+
+DEFAULT_RELATIVE_TOLERANCE = 1e-9
+
+Value = float | int | bool | str | None
+
+
+class NotUnderstood(Exception):
+    """The case has an input that our code has no meaning for; it counts as not covered, never as passed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Computed:
+    """Our value of one expected field, with a tolerance of its own where the case cannot state one."""
+
+    value: Value
+    absolute_tolerance: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Expectation:
+    """One expected value next to ours; `tolerance` is (absolute, relative) as the case states it, if it does."""
+
+    path: str
+    expected: object
+    ours: Computed
+    tolerance: tuple[float, float] | None
+
+
+def difference(one: Expectation) -> str:
+    """Return a sentence on how the two differ, empty when they agree; integers are compared without rounding."""
+    expected, ours = _number(one.expected), one.ours.value
+    if ours is None or isinstance(ours, bool | str):
+        same = one.expected == ours and type(one.expected) is type(ours)
+        return "" if same else f"{one.path}: expected {one.expected!r}, computed {ours!r}"
+    if expected is None:
+        raise NotUnderstood(f"{one.path} = {one.expected!r} is not a number")
+    absolute, relative = _allowed(one)
+    if abs(ours - expected) <= max(absolute, relative * abs(expected)):
+        return ""
+    bound = f"{absolute:g} absolute" if absolute else f"{relative:g} relative"
+    return f"{one.path}: expected {expected!r}, computed {ours!r}, tolerance {bound}"
+
+
+def _number(value: object) -> float | int | None:
+    """Return a number, or the integer that a text of digits writes; None for anything else."""
+    if isinstance(value, str):
+        return int(value) if re.fullmatch(r"-?\d+", value) else None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return value if math.isfinite(value) else None
+
+
+def _allowed(one: Expectation) -> tuple[float, float]:
+    if one.tolerance is not None:
+        return one.tolerance
+    if one.ours.absolute_tolerance is not None:
+        return one.ours.absolute_tolerance, 0.0
+    return 0.0, DEFAULT_RELATIVE_TOLERANCE
