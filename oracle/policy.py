@@ -36,7 +36,8 @@ def decide(state: OracleState, target: MarginReport, settings: PolicySettings) -
     Notes
     -----
     Markets that the contract would refuse whatever the quorum move nothing: else a market at its limit would cost a
-    transaction in every cycle.
+    transaction in every cycle. Nor does a small rise because little time has passed: right after a post the hourly
+    rate of maintenance allows next to none, and each flicker would cost the higher quorum and a transaction.
     """
     report = _with_quorum_needed(state, target)
     if state.last_sequence == 0:
@@ -76,13 +77,13 @@ def _due(
     settings: PolicySettings,
 ) -> str:
     """Return why to publish now, empty when there is no reason."""
-    if report.exceeds_step:
-        return "a ratio has to rise beyond the contract's step"
     for posted, market in accepted:
         if posted.reference_timestamp == 0:
             return f"market {market.market_id} was never posted"
         rise, fall = _largest_moves_ppm(posted.margin, market)
         if rise and rise >= min(settings.tightening_ppm, settings.deviation_ppm):
+            if report.exceeds_step:
+                return "a ratio has to rise beyond the contract's step"
             return f"market {market.market_id} tightens by {rise} ppm of the value in force"
         if fall and fall >= settings.deviation_ppm:
             return f"market {market.market_id} loosens by {fall} ppm of the value in force"

@@ -214,6 +214,16 @@ def test_a_rise_beyond_the_step_asks_the_higher_quorum() -> None:
     assert step == margin(initial=120_000)
 
 
+def test_a_small_rise_right_after_a_post_is_a_hold() -> None:
+    # A minute after a post maintenance may rise by 300 of 60,000; 400 is beyond that and less than 1 %.
+    market, target = posted(margin(), 60), margin(maintenance=60_400)
+    assert refusals(state(market, age_seconds=60), report(target))
+    found = decide(state(market, age_seconds=60), report(target), SETTINGS)
+    assert isinstance(found, Hold)
+    larger = decide(state(market, age_seconds=60), report(margin(maintenance=60_600)), SETTINGS)
+    assert isinstance(larger, Update) and larger.report.exceeds_step
+
+
 def test_a_fall_beyond_the_rate_is_brought_to_the_rate_and_needs_no_higher_quorum() -> None:
     found = decision(posted(margin()), margin(initial=60_001, maintenance=40_000))
     assert isinstance(found, Update)
