@@ -108,6 +108,10 @@ def tail_rows(
                 n = compact(kept_value[row], kept_weight[row], n, need, threshold[row])
             kept[row] = n
     for row in range(rows):
+        if kept[row] == 0:
+            # every profit is NaN or +infinity, so the caller's test of finiteness has the word
+            es_out[first_row + row] = var_out[first_row + row] = worst_out[first_row + row] = np.nan
+            continue
         quantile, average = tail_mean(kept_value[row], kept_weight[row], kept[row], need, mass)
         es_out[first_row + row] = -average
         var_out[first_row + row] = -quantile

@@ -133,6 +133,13 @@ def test_an_account_does_not_depend_on_its_neighbours_nor_on_threads():
         assert alone.expected_shortfall[0] == one.expected_shortfall[account]
 
 
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_an_account_without_one_finite_profit_is_flagged_too(bad):
+    table = ProfitTable.from_dense(np.full((1, 1, 300), bad))
+    tail = expected_shortfall(table, np.array([0, 1, 1]), np.array([0]), np.ones(1), 0.01)
+    assert tail.finite.tolist() == [False, True] and np.isnan(tail.expected_shortfall[0])
+
+
 @pytest.mark.parametrize("bad", [np.nan, np.inf, 1e300])
 def test_what_is_not_finite_is_flagged_and_stays_in_its_row(bad):
     profit = RNG.normal(size=(2, 1, 500))
