@@ -15,6 +15,8 @@ SLICE_NODES = 7
 AT_THE_MONEY = 3
 HIGHEST_VOLATILITY = 20.0
 """A level above 2,000 % a year is a unit error, not a market."""
+HIGHEST_SPOT = 9.2e10
+"""Above it a price does not fit the integers of eight decimals that histories hold."""
 
 _FLOATS = ("spot", "forward", "vol_nodes", "discount", "funding_rate_hourly", "funding_cap_hourly")
 _INTEGERS = {"slice_underlying": np.int32, "slice_seconds": np.int64}
@@ -87,6 +89,7 @@ class MarketState:
             _require(getattr(self, name) > 0, getattr(self, name), name, "is not positive")
         _require(self.funding_cap_hourly >= 0, self.funding_cap_hourly, "funding_cap_hourly", "is negative")
         _require(self.vol_nodes <= HIGHEST_VOLATILITY, self.vol_nodes, "vol_nodes", "is above 20 (2,000 % a year)")
+        _require(self.spot <= HIGHEST_SPOT, self.spot, "spot", "is above 9.2e10, more than eight decimals can hold")
         known = (self.slice_underlying >= 0) & (self.slice_underlying < len(self.symbols))
         _require(known, self.slice_underlying, "slice_underlying", "is not a listed underlying")
 
