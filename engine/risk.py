@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -60,12 +62,12 @@ def value_at_risk_upper(loss: NDArray[np.float64], level: float, confidence: flo
         If n is too small for any order statistic to give the confidence.
     """
     _check(loss, level)
-    # P(Bin(n, level) <= n - 1 - j) = 1 - P(at most j of n exceed), a sum of few terms since exceedances are rare
-    term, exceeding, allowed = level**loss.size, 0.0, -1
-    while exceeding + term <= 1.0 - confidence:
-        exceeding += term
+    # P(Bin(n, level) <= n - 1 - j) = 1 - P(at most j of n exceed); logs, since level^n is below the smallest float soon
+    log_term, exceeding, allowed = loss.size * math.log(level), 0.0, -1
+    while exceeding + math.exp(log_term) <= 1.0 - confidence:
+        exceeding += math.exp(log_term)
         allowed += 1
-        term *= (loss.size - allowed) / (allowed + 1) * (1.0 - level) / level
+        log_term += math.log((loss.size - allowed) / (allowed + 1) * (1.0 - level) / level)
     if allowed < 0:
         raise InvalidInput(f"{loss.size} losses are too few for a bound of the {level} quantile at {confidence}")
     return float(np.sort(loss)[loss.size - 1 - allowed])
@@ -75,7 +77,8 @@ def pivotal_ratio(point: float, replicates: NDArray[np.float64], confidence: flo
     """Return the factor that makes an estimate an upper bound, and the bootstrap quantile that it rests on.
 
     ratio = point / q(1 - confidence) of the replicates, at least 1: the bootstrap's error is turned round, since the
-    ES of few data is biased low and percentile intervals under-cover.
+    ES of few data is biased low and percentile intervals under-cover. q is the largest order statistic at or below
+    which no more than the share 1 - confidence lies; of too few replicates the smallest.
 
     Raises
     ------
@@ -83,7 +86,7 @@ def pivotal_ratio(point: float, replicates: NDArray[np.float64], confidence: flo
         If the point or the quantile is not positive: the ratio would mean nothing.
     """
     ascending = np.sort(replicates)
-    quantile = float(ascending[int((1.0 - confidence) * ascending.size)])
+    quantile = float(ascending[max(int(_mass(ascending.size, confidence)) - 1, 0)])
     if not (point > 0.0 and quantile > 0.0):
         raise InvalidInput(f"no bound: expected shortfall {point}, bootstrap quantile {quantile} must both be positive")
     return max(point / quantile, 1.0), quantile

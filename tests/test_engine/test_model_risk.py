@@ -34,6 +34,12 @@ def test_order_statistics_of_a_99_percent_quantile_at_95_percent(count, rank):
     assert value_at_risk_upper(np.arange(1.0, count + 1), 0.99, 0.95) == rank
 
 
+def test_a_bound_of_very_many_losses_is_close_to_the_quantile():
+    # 0.99^100,000 is 0 in floating point
+    rank = value_at_risk_upper(np.arange(1.0, 100_001.0), 0.99, 0.95)
+    assert rank == pytest.approx(99_000 + 1.645 * np.sqrt(990), abs=3)
+
+
 def test_too_few_losses_give_no_bound():
     with pytest.raises(InvalidInput, match="298 losses are too few"):
         value_at_risk_upper(np.arange(298.0), 0.99, 0.95)
@@ -41,7 +47,9 @@ def test_too_few_losses_give_no_bound():
 
 def test_pivotal_ratio_turns_the_bootstrap_round():
     ratio, quantile = pivotal_ratio(10.0, np.arange(1.0, 101.0) / 10.0, 0.96)
-    assert quantile == pytest.approx(0.5) and ratio == pytest.approx(20.0)
+    # 4 of 100 lie at or below the fourth, 5 at or below the fifth
+    assert quantile == pytest.approx(0.4) and ratio == pytest.approx(25.0)
+    assert pivotal_ratio(10.0, np.arange(1.0, 21.0), 0.96)[1] == 1.0
     assert pivotal_ratio(1.0, np.full(50, 2.0), 0.96)[0] == 1.0
     with pytest.raises(InvalidInput, match="must both be positive"):
         pivotal_ratio(1.0, np.full(50, -1.0), 0.96)
