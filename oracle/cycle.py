@@ -16,8 +16,9 @@ from oracle.bounds import limit_falls, limit_to_step
 from oracle.chain.client import ChainClient
 from oracle.chain.fees import Urgency
 from oracle.config import Settings
-from oracle.errors import BadArtefact, NotEnoughSignatures, OracleError, Refused, StorageFailure
+from oracle.errors import BadArtefact, NotEnoughSignatures, OracleError, Refused, SignerNotInSet, StorageFailure
 from oracle.journal import CycleRow, Journal
+from oracle.packing import signer_set_hash
 from oracle.publisher import Posting, Publisher
 from oracle.snapshot import read_snapshot
 from oracle.types import BlockStamp, Decision, Hold, MarginReport, Signature, SignerSet, Snapshot, Update, Valuation
@@ -132,7 +133,8 @@ def _decide_and_publish(keeper: Keeper, stamp: BlockStamp, progress: Progress) -
     if isinstance(decision, Hold) or keeper.publisher is None:
         return CycleResult(draft, decision, (), None)
     progress("signatures")
-    signer_set = signer_set_of(keeper.settings, draft.snapshot.oracle.signer_set_epoch)
+    state = draft.snapshot.oracle
+    signer_set = configured_signer_set(keeper.settings, state.signer_set_epoch, state.signer_set_hash)
     final, signatures = _sign(keeper, draft, decision.report, signer_set)
     progress("transaction")
     urgency = Urgency.URGENT if final.exceeds_step else Urgency.ROUTINE
@@ -150,6 +152,23 @@ def signer_set_of(settings: Settings, epoch: int) -> SignerSet:
     contracts = settings.contracts
     signers = tuple(sorted(contracts.signers, key=lambda address: int(address, 16)))
     return SignerSet(epoch, contracts.threshold, contracts.step_threshold, signers)
+
+
+def configured_signer_set(settings: Settings, epoch: int, on_chain_hash: bytes) -> SignerSet:
+    """Return the configured signers, checked against the contract's hash of its set.
+
+    Raises
+    ------
+    SignerNotInSet
+        If they are others: since a change of signers the contract refuses all that this keeper posts.
+    """
+    signer_set = signer_set_of(settings, epoch)
+    if signer_set_hash(signer_set) != on_chain_hash:
+        raise SignerNotInSet(
+            f"contracts.signers, threshold and step_threshold do not hash to the oracle's set of epoch {epoch}",
+            "copy them from the last SignerSetChanged event",
+        )
+    return signer_set
 
 
 def _sign(

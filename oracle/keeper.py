@@ -10,10 +10,9 @@ from oracle.chain.contract import Contract, load_artefact
 from oracle.chain.fees import FeeCaps
 from oracle.chain.transactor import SendingRules, Transactor
 from oracle.config import Settings
-from oracle.cycle import Keeper, make_draft, report_to_sign, signer_set_of
+from oracle.cycle import Keeper, configured_signer_set, make_draft, report_to_sign
 from oracle.errors import BadConfiguration, SignerNotInSet
 from oracle.journal import CalibrationRow, Journal
-from oracle.packing import signer_set_hash
 from oracle.publisher import Publisher
 from oracle.report import Domain
 from oracle.signer import Signer, open_account, open_signer
@@ -93,12 +92,7 @@ def require_signers(settings: Settings, client: ChainClient, addresses: list[str
     head = client.head()
     contract.require(head)
     epoch, on_chain = contract.call(head, "signerSetEpoch"), contract.call(head, "signerSetHash")
-    configured = signer_set_of(settings, epoch)
-    if signer_set_hash(configured) != on_chain:
-        raise SignerNotInSet(
-            f"contracts.signers, threshold and step_threshold do not hash to the oracle's set of epoch {epoch}",
-            "copy them from the last SignerSetChanged event",
-        )
+    configured = configured_signer_set(settings, epoch, on_chain)
     for address in addresses:
         if address not in configured.signers:
             raise SignerNotInSet(f"{address} is not a signer of epoch {epoch}", "remove its keystore or have it added")

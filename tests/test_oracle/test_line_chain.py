@@ -22,7 +22,16 @@ from oracle.config import Settings, load_settings, render_settings
 from oracle.cycle import CycleResult, run_cycle
 from oracle.demo.stage import Stage, open_stage
 from oracle.demo.world import move_prices
-from oracle.errors import BadBook, BadData, BadPrice, Fatal, LockedKeystore, NotEnoughSignatures, WrongChain
+from oracle.errors import (
+    BadBook,
+    BadData,
+    BadPrice,
+    Fatal,
+    LockedKeystore,
+    NotEnoughSignatures,
+    SignerNotInSet,
+    WrongChain,
+)
 from oracle.keeper import build_keeper
 from oracle.scheduler import EXIT_NOT_DRAINED
 from oracle.types import Hold, Update
@@ -276,6 +285,16 @@ def test_another_signer_set_than_configured_is_fatal(stage: Stage) -> None:
     other = with_settings(stage, "set", contracts={"threshold": 3})
     shown = CliRunner().invoke(app, ["once", "--config", str(other)])
     assert shown.exit_code == Fatal.exit_code and "do not hash" in shown.output
+
+
+def test_signers_that_change_while_the_daemon_runs_are_fatal(stage: Stage) -> None:
+    posted(stage)
+    world = stage.world
+    others = sorted((world.actors.owner.address, *stage.settings.contracts.signers[:2]), key=lambda one: int(one, 16))
+    execute(world.actors.owner, world.deployment.oracle, "setSigners", 2, 3, others)
+    with pytest.raises(SignerNotInSet, match="epoch 2"):
+        run_cycle(refreshed(stage, 3_600).keeper)
+    assert last_sequence(stage) == 1
 
 
 def test_a_venue_that_lists_a_market_unknown_to_the_oracle_is_refused(stage: Stage) -> None:
