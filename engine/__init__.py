@@ -4,12 +4,12 @@ A pure computation: no chain, database, clock, socket or environment variable be
 """
 
 from engine.book import Collateral, Instruments, Kind, Positions
+from engine.computation import evaluate
 from engine.configuration import CalibrationSettings, ModelConfiguration
 from engine.dynamics.calibration import Calibration
 from engine.dynamics.fit import calibrate
 from engine.dynamics.history import PriceHistory, RecentPrices, VolatilityHistory
 from engine.errors import BadArtefact, EngineError, InvalidInput, NonFiniteResult
-from engine.evaluate import evaluate
 from engine.evaluation import COMPONENTS, AccountRequirements, Evaluation, MarketRatios
 from engine.market import MarketState
 
