@@ -22,8 +22,9 @@ class LiquidityCurve:
 
     cost(N) = N (half_spread + impact sqrt(N)) + N day_deviation sqrt(max(0, N / daily_capacity - 1))
 
-    The first part is liquidity, with impact = Y sigma_day / sqrt(V_stress). The second is concentration: what exceeds
-    the share of a stressed day's volume that can be sold waits, and its risk grows with the root of the days.
+    The first part is liquidity, with impact = Y sigma_day / sqrt(V_stress), sigma_day of the long-run variance.
+    The second is concentration: what exceeds the share of a stressed day's volume that can be sold waits, and is
+    charged one deviation, which grows with the root of the days.
     """
 
     half_spread: float

@@ -87,6 +87,9 @@ def assumptions(calibration: Calibration, market: MarketState, model: ModelConfi
         "coverage has not been calibrated by simulation yet.",
         "Scenarios are filtered historical paths and a stress list: no Monte Carlo set and no hour-of-week factor yet.",
         "Futures move with spot: no shock of basis or rates; volatility slices are taken as given, unrepaired.",
+        "A smile keeps its shape: its level is shocked, its skew and curvature are not.",
+        "Liquidity is charged at the long-run deviation of a day, on what an underlying's book gains or loses at the "
+        "ends of its 99.5 % range: a book of options that is flat at both ends is charged none.",
         "Cash is the numeraire: the quote token's own de-peg enters as a rise of all prices only.",
         f"Spread ({model.spread_fraction:g}) and funding change ({model.funding_change_hourly:g} an hour) are "
         "configured, not measured.",

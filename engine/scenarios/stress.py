@@ -27,9 +27,14 @@ REPLAYS: dict[str, tuple[dict[str, float], float]] = {
     "August 2024": ({"BTC": -0.17, "ETH": -0.23, OTHERS: -0.30}, 1.4),
     "October 2025": ({"BTC": -0.145, "ETH": -0.122, OTHERS: -0.47}, 1.3),
 }
-"""Worst 24 h of each coin, and the factor on thirty-day volatility. The first four are measured on hourly Binance
-prices and daily DVOL (none existed in 2020: 2 is an assumption); `OTHERS` is the worst of eight further coins. August
-2024 is of public reports, rounded; October 2025 is CoinShares and, for the others, CoinDesk's average token."""
+"""Worst 24 h of each coin, and the factor on thirty-day volatility; rounded by hand, no more exact than a percentage
+point and a tenth.
+
+The first four are of hourly Binance closes; `OTHERS` is about the worst of the other large coins, without those that
+failed themselves (LUNA, FTT). Their volatility is about the largest rise of DVOL's close from day to day, 1.2 in May
+2021, 1.25 and 1.5 after; none existed in 2020, and 2 is an assumption. August 2024 is of public reports; October 2025
+is CoinShares and, for the others, CoinDesk's average token. The surface's own answer to spot comes on top.
+"""
 
 EXTENDED_MOVES = (-0.66, -0.5, -0.33, 0.33, 0.5, 1.0, 2.0, 5.0)
 VOLATILITY_FACTORS = (2.0, 0.5)
