@@ -20,7 +20,7 @@ from oracle.cycle import CycleResult, run_cycle
 from oracle.demo.story import run_demo, run_devnet
 from oracle.doctor import examine
 from oracle.errors import BadConfiguration, Difference, OracleError
-from oracle.journal import Journal
+from oracle.journal import Journal, ReportRow
 from oracle.keeper import build_calibration, build_client, build_keeper
 from oracle.logs import configure_logs, redact_text
 from oracle.readers.history import read_history
@@ -130,17 +130,17 @@ def verify(
     Details that this keeper's journal holds for the report are compared too.
     """
     with _configured(config) as settings:
-        details = _stored_details(settings, sequence)
-        result = verify_report(build_client(settings), settings, build_calibration(settings), sequence, details)
+        stored = _stored_reports(settings, sequence)
+        result = verify_report(build_client(settings), settings, build_calibration(settings), sequence, stored)
         if result.differences:
             raise Difference(
                 f"report {sequence} differs in {len(result.differences)}: " + "; ".join(result.differences),
                 "compare calibration, configuration and version with the keeper that posted it",
             )
-        stored = "and the stored details " if details is not None else ""
+        compared = "and the stored details " if result.stored_details else ""
         typer.echo(
             f"equal: report {sequence} of block {result.reference_block}, {result.markets} markets, "
-            f"{result.accounts} accounts {stored}(transaction 0x{result.transaction_hash.hex()})"
+            f"{result.accounts} accounts {compared}(transaction 0x{result.transaction_hash.hex()})"
         )
 
 
@@ -223,13 +223,12 @@ def _outcome(result: CycleResult) -> dict[str, object]:
     }
 
 
-def _stored_details(settings: Settings, sequence: int) -> dict[str, object] | None:
+def _stored_reports(settings: Settings, sequence: int) -> tuple[ReportRow, ...]:
     path = settings.path(settings.storage.journal)
     if not path.exists():
-        return None
+        return ()
     with Journal(path) as journal:
-        reports = journal.reports(sequence)
-    return json.loads(reports[0].details) if reports else None
+        return journal.reports(sequence)
 
 
 def _password(path: Path | None, confirm: bool) -> SecretStr:

@@ -6,6 +6,8 @@ they are compared too, so that a stored input that was touched is named.
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from eth_utils.crypto import keccak
@@ -18,7 +20,8 @@ from oracle.chain.contract import Contract, load_artefact
 from oracle.chain.wire import octets
 from oracle.config import Settings
 from oracle.cycle import Draft, make_draft, report_to_sign
-from oracle.errors import BadData
+from oracle.errors import BadData, StorageFailure
+from oracle.journal import ReportRow
 from oracle.packing import unpack
 from oracle.types import MarginReport
 from oracle.valuation import Calibration
@@ -36,6 +39,8 @@ class Verification:
     transaction_hash: bytes
     markets: int
     accounts: int
+    stored_details: bool
+    """Whether stored details of the report were there to be compared."""
     differences: tuple[str, ...]
 
 
@@ -44,7 +49,7 @@ def verify_report(
     settings: Settings,
     calibration: Calibration,
     sequence: int,
-    stored_details: dict[str, object] | None = None,
+    stored: Sequence[ReportRow] = (),
 ) -> Verification:
     """Recompute the report with this sequence number and compare it with what was posted.
 
@@ -57,29 +62,31 @@ def verify_report(
     calibration : Calibration
         The artefact that was in force.
     sequence : int
-    stored_details : dict, optional
-        Details as some keeper stored them; compared field by field with the recomputed ones.
+    stored : sequence of ReportRow
+        Reports of this number as a keeper's journal holds them. The one that was posted is compared field by field;
+        others lost the race for the number and say nothing.
 
     Raises
     ------
     BadData
         If no report with this number was posted.
+    StorageFailure
+        If the stored details are not JSON.
     """
     event = _posted_event(client, settings, sequence)
     stamp = client.block_by_number(event.values["referenceBlock"])
     draft = make_draft(client, settings, calibration, stamp)
     found = list(_report_differences(client, event, draft))
-    if stored_details is not None:
-        stored_hash = report.details_hash(stored_details)
-        if stored_hash != event.values["detailsHash"]:
-            found.append(f"stored details hash: 0x{stored_hash.hex()}, posted 0x{event.values['detailsHash'].hex()}")
-        found += detail_differences(stored_details, draft.valuation.details)
+    own_rows = [row for row in stored if row.digest == event.values["digest"]]
+    for row in own_rows:
+        found += _stored_differences(row, event, draft)
     return Verification(
         sequence=sequence,
         reference_block=stamp.number,
         transaction_hash=event.log.transaction_hash,
         markets=len(draft.target.markets),
         accounts=draft.target.account_count,
+        stored_details=bool(own_rows),
         differences=tuple(found),
     )
 
@@ -99,6 +106,20 @@ def detail_differences(stored: object, own: object, where: str = "details") -> l
         pairs = enumerate(zip(stored, own, strict=True))
         return [line for i, (s, o) in pairs for line in detail_differences(s, o, f"{where}[{i}]")]
     return [] if stored == own else [f"{where}: stored {stored}, recomputed {own}"]
+
+
+def _stored_differences(row: ReportRow, event: Event, draft: Draft) -> list[str]:
+    try:
+        details = json.loads(row.details)
+    except ValueError as error:
+        raise StorageFailure(
+            f"the stored details of report {row.sequence} are not JSON: {error}", "restore the journal"
+        ) from None
+    found = detail_differences(details, draft.valuation.details)
+    stored_hash, posted_hash = report.details_hash(details), event.values["detailsHash"]
+    if stored_hash != posted_hash:
+        found.insert(0, f"stored details hash: 0x{stored_hash.hex()}, posted 0x{posted_hash.hex()}")
+    return found
 
 
 def _posted_event(client: ChainClient, settings: Settings, sequence: int) -> Event:

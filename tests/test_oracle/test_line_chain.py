@@ -30,6 +30,7 @@ from oracle.errors import (
     LockedKeystore,
     NotEnoughSignatures,
     SignerNotInSet,
+    StorageFailure,
     WrongChain,
 )
 from oracle.keeper import build_keeper
@@ -101,10 +102,9 @@ def test_a_posted_report_is_recomputed_equal_from_its_block(stage: Stage) -> Non
     result = posted(stage)
     # Later blocks and prices change nothing: the report is recomputed from the state of its own block.
     later = refreshed(stage, 600, (50_000, -50_000))
-    found = verify_report(
-        later.world.client, stage.settings, stage.keeper.calibration, 1, result.draft.valuation.details
-    )
-    assert found.differences == ()
+    stored = stage.keeper.journal.reports(1)
+    found = verify_report(later.world.client, stage.settings, stage.keeper.calibration, 1, stored)
+    assert found.differences == () and found.stored_details
     assert (found.markets, found.accounts) == (20, len(result.draft.snapshot.book))
     shown = cli(stage, "verify", "1")
     assert shown.exit_code == 0 and "equal" in shown.output and "stored details" in shown.output
@@ -123,6 +123,23 @@ def test_a_stored_price_changed_by_one_unit_is_named(stage: Stage) -> None:
     assert shown.exit_code == 1
     assert "details.inputs.underlyings.ETH.price_e8: stored" in shown.output
     assert "stored details hash" in shown.output
+
+
+def test_a_stored_report_that_lost_the_race_is_not_compared(stage: Stage) -> None:
+    """Another keeper's report took the number: what this one had signed for it is no difference."""
+    posted(stage)
+    (row,) = stage.keeper.journal.reports(1)
+    stage.keeper.journal.record_report(replace(row, digest=bytes(32), details="{}"))
+    shown = cli(stage, "verify", "1")
+    assert shown.exit_code == 0 and "stored details" in shown.output
+
+
+def test_stored_details_that_are_damaged_are_said_so(stage: Stage) -> None:
+    posted(stage)
+    (row,) = stage.keeper.journal.reports(1)
+    damaged = replace(row, details=row.details[:-1])
+    with pytest.raises(StorageFailure, match="not JSON"):
+        verify_report(stage.world.client, stage.settings, stage.keeper.calibration, 1, [damaged])
 
 
 def test_another_model_is_found_out(stage: Stage) -> None:
