@@ -11,6 +11,7 @@ from enum import Enum
 
 from engine.errors import EngineError
 from engine.validation.truth.case import Case, NotUnderstood, Tree
+from engine.validation.truth.matrices import matrix_case
 from engine.validation.truth.mills import mills_coefficients
 from engine.validation.truth.pricing import european, exchange, merton_jumps, perpetual
 from engine.validation.truth.quantiles import quantile_confidence
@@ -18,6 +19,7 @@ from engine.validation.truth.risk_measures import lognormal, risk_measure
 
 KINDS: Mapping[str, Callable[[Case], Mapping[str, Tree]]] = {
     "lognormal_es": lognormal,
+    "matrices": matrix_case,
     "mills": mills_coefficients,
     "pricing_haug": european,
     "pricing_margrabe": exchange,
