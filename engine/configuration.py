@@ -40,7 +40,7 @@ class CalibrationSettings:
     suspicious_deviations : float
         A bar that moves by more long-run deviations than this and reverts at once is counted.
     exponent_body_short, exponent_body_long, exponent_tail_short, exponent_tail_long : float
-        Tenor exponents of a volatility shock below and above 30 days; see `engine.surface`.
+        Tenor exponents of a volatility shock below and above 30 days; see `engine.surface.response`.
     skew_stickiness_fall, skew_stickiness_rise : float
     """
 

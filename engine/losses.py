@@ -19,7 +19,7 @@ from engine.scenarios.historical import historical_paths, stretched_by_trend
 from engine.scenarios.scenario_set import ScenarioSet
 from engine.scenarios.stress import Ranges, alone_indices, horizon_ranges, stress_set, twist_set
 from engine.sums import segment_products
-from engine.surface import level_shock, parallel_response, thirty_day_link, twist_response
+from engine.surface.response import level_shock, parallel_response, thirty_day_link, twist_response
 
 LEAST_RANGE_DEVIATIONS = 1.0
 """A 99.5 % range is never taken below one deviation of the floored long-run variance."""

@@ -14,7 +14,7 @@ from engine.losses import Problem, price_horizon
 from engine.rows import cut_into_rows
 from engine.scenarios.historical import historical_paths, stretched_by_trend
 from engine.scenarios.stress import Ranges, alone_indices, horizon_ranges, stress_set, twist_set
-from engine.surface import level_shock, parallel_response, thirty_day_link, twist_response
+from engine.surface.response import level_shock, parallel_response, thirty_day_link, twist_response
 from tests import model_cases
 
 pytestmark = pytest.mark.fast
