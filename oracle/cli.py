@@ -54,7 +54,7 @@ def demo(
 ) -> None:
     """Run the main job on a local chain: three cycles at three prices, a proof, a refusal, a liquidation."""
     with _reporting(LogSettings(level="error")):
-        run_demo(_console(), history, rpc, chain_id, serve, as_json, directory)
+        raise typer.Exit(run_demo(_console(), history, rpc, chain_id, serve, as_json, directory))
 
 
 @app.command()
@@ -64,7 +64,7 @@ def devnet(
 ) -> None:
     """Start a local chain with everything deployed and one report posted; stays up until interrupted."""
     with _reporting(LogSettings(level="error")):
-        run_devnet(_console(), history, directory)
+        raise typer.Exit(run_devnet(_console(), history, directory))
 
 
 @app.command()

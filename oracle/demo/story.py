@@ -33,8 +33,8 @@ DRIFT_PPM = (1_500, -1_000, -2_000, 2_500, -800, 300)
 
 def run_demo(
     console: Console, history: Path | None, rpc: str, chain_id: int, serve: bool, as_json: bool, directory: Path | None
-) -> None:
-    """Run the whole story; see `margin-oracle demo --help`.
+) -> int:
+    """Run the whole story and return the exit code; see `margin-oracle demo --help`.
 
     Raises
     ------
@@ -43,17 +43,22 @@ def run_demo(
     """
     with open_stage(console, history, rpc, chain_id, directory) as stage:
         outcome = _tell(stage)
-        if as_json:
-            print(json.dumps(outcome), flush=True)
+
+        def end() -> None:
+            if as_json:
+                print(json.dumps(outcome), flush=True)
+
         if serve:
-            _serve(stage)
+            return _serve(stage, end)
+        end()
+        return 0
 
 
-def run_devnet(console: Console, history: Path | None, directory: Path | None) -> None:
-    """Bring up chain, contracts and one posted report, and keep them up."""
+def run_devnet(console: Console, history: Path | None, directory: Path | None) -> int:
+    """Bring up chain, contracts and one posted report, keep them up, and return the exit code."""
     with open_stage(console, history, "", 31_337, directory) as stage:
         _cycle(stage, 1)
-        _serve(stage)
+        return _serve(stage, lambda: None)
 
 
 def _tell(stage: Stage) -> dict[str, object]:
@@ -186,15 +191,19 @@ def _show_liquidation(stage: Stage) -> bool:
     return receipt.succeeded
 
 
-def _serve(stage: Stage) -> None:
-    """Keep prices moving and the keeper posting until interrupted."""
+def _serve(stage: Stage, ready: Callable[[], None]) -> int:
+    """Keep prices moving and the keeper posting until interrupted; return the exit code."""
     for name, address in stage.world.addresses().items():
         stage.display.say(f"{name}: {address}")
     stage.display.say(f"RPC URL: {stage.url} (chain id {stage.world.client.chain_id})")
     stage.display.say(f"configuration: {stage.settings.directory / 'oracle.toml'}")
     stage.display.say(f"journal, keys and calibration: {stage.settings.directory}")
-    daemon = Daemon(_market_and_keeper(stage), stage.settings.schedule)
-    daemon.run(ready=lambda: stage.display.say("stop with Ctrl-C or SIGTERM"))
+
+    def can_be_stopped() -> None:
+        stage.display.say("stop with Ctrl-C or SIGTERM")
+        ready()
+
+    return Daemon(_market_and_keeper(stage), stage.settings.schedule).run(can_be_stopped)
 
 
 def _market_and_keeper(stage: Stage) -> Callable[[], None]:

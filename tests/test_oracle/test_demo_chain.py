@@ -13,6 +13,7 @@ import pytest
 
 from oracle.chain.devnet import Devnet
 from oracle.demo.past import simulated_past
+from oracle.errors import WrongChain
 from oracle.units import SECONDS_PER_HOUR
 
 pytestmark = pytest.mark.chain
@@ -98,3 +99,26 @@ def test_a_devnet_stays_up_until_it_is_told_to_stop(tmp_path: Path) -> None:
         assert process.wait(LIMIT_SECONDS) == 0, "".join(shown)
     text = "".join(shown)
     assert "MarginOracle: 0x" in text and "RPC URL: http://127.0.0.1:" in text
+
+
+def test_a_fatal_error_while_serving_is_the_exit_code_and_the_object_is_the_last_line() -> None:
+    fatal = (
+        "from oracle import cli\n"
+        "from oracle.demo import story\n"
+        "from oracle.errors import WrongChain\n"
+        "def serve_no_longer(keeper, *progress):\n"
+        "    if not progress:\n"
+        "        raise WrongChain('served no longer')\n"
+        "    return real(keeper, *progress)\n"
+        "real, story.run_cycle = story.run_cycle, serve_no_longer\n"
+        "cli.main()\n"
+    )
+    finished = subprocess.run(
+        [sys.executable, "-c", fatal, "demo", "--serve", "--json"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=LIMIT_SECONDS,
+    )
+    assert finished.returncode == WrongChain.exit_code, finished.stderr[-1_000:]
+    check(json.loads(finished.stdout.splitlines()[-1]), "simulated")
