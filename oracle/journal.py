@@ -270,7 +270,7 @@ class Journal:
         except DatabaseError as error:
             raise StorageFailure(
                 f"journal {self._path}: {error.orig}",
-                "check disk space, permissions and that no other process holds the file; nothing was sent",
+                "check disk space, permissions and that no other process holds the file",
             ) from None
 
     def _require_version(self, connection: sa.Connection) -> None:
