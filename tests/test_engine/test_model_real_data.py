@@ -15,6 +15,7 @@ from engine import CalibrationSettings, ModelConfiguration, PriceHistory, Recent
 from engine import evaluate as run_engine
 from engine.risk import expected_shortfall
 from engine.scenarios.historical import historical_paths
+from engine.scenarios.stress import OTHERS, REPLAYS
 from tests import model_cases
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
@@ -116,3 +117,25 @@ def test_real_margins_are_of_a_plausible_size():
     accounts = run_engine(calibration, none, state, model_cases.catalogue(state), straddle).accounts
     # MODEL_NOTES 6: 4.9 % of spot on average for ES 99, and 13 % by a venue's matrix
     assert 0.03 < accounts.initial_point[0] / spot[0] < 0.13
+
+
+@pytest.mark.fast
+@NEEDS_DATA
+@pytest.mark.parametrize(
+    ("crash", "days"),
+    [("March 2020", ("2020-03-08", "2020-03-16")), ("May 2021", ("2021-05-17", "2021-05-24")),
+     ("LUNA 2022", ("2022-05-05", "2022-05-14")), ("FTX 2022", ("2022-11-05", "2022-11-12"))],
+)  # fmt: skip
+def test_replayed_crashes_are_within_a_point_of_the_real_ones(crash, days):
+    begin, end = np.array(days, dtype="datetime64[h]").astype(np.int64)
+    moves, _ = REPLAYS[crash]
+    failed = {"LUNA", "FTT"}
+    coins = sorted(path.stem for path in (DATA / "spot_1h").glob("*.parquet") if path.stem not in failed)
+    worst = {}
+    for history in map(real_history, coins):
+        close = history.close_e8[(history.hour >= begin) & (history.hour < end)] / 1e8
+        if close.size > DAY_HOURS:
+            worst[history.symbol] = np.min(close[DAY_HOURS:] / close[:-DAY_HOURS]) - 1.0
+    others = min(move for symbol, move in worst.items() if symbol not in moves)
+    for symbol, move in {"BTC": worst["BTC"], "ETH": worst["ETH"], OTHERS: others}.items():
+        assert moves[symbol] == pytest.approx(move, abs=0.01)
