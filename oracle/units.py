@@ -73,7 +73,8 @@ def fraction_to_ppm_up(fraction: NDArray[np.float64]) -> NDArray[np.int64]:
 def usd_to_micro_down(amount_usd: NDArray[np.float64]) -> NDArray[np.int64]:
     """Return USD amounts (either sign) as whole micro-USD, never above the exact product."""
     _require_finite(amount_usd)
-    scaled = np.nextafter(np.asarray(amount_usd, dtype=np.float64) * float(MICRO_PER_USD), -np.inf)
+    product = np.asarray(amount_usd, dtype=np.float64) * float(MICRO_PER_USD)
+    scaled = np.where(product == 0.0, 0.0, np.nextafter(product, -np.inf))
     if np.any(np.abs(scaled) >= _INT64_SAFE):
         raise NonFiniteResult(f"amount of {np.max(np.abs(amount_usd)):g} USD is beyond int64 micro-USD")
     return np.floor(scaled).astype(np.int64)

@@ -44,20 +44,35 @@ def market_margins(ratios: engine.MarketRatios) -> tuple[MarketMargin, ...]:
 
 
 def account_requirements(snapshot: Snapshot, accounts: engine.AccountRequirements) -> AccountRequirements:
-    """Return requirements rounded up and equity rounded down, in micro-USD, in the order of the book."""
-    settled = _settled_value_micro(snapshot)
+    """Return requirements rounded up and equity rounded down, in micro-USD, in the order of the book.
+
+    Raises
+    ------
+    NonFiniteResult
+        If an amount does not fit an int64.
+    """
     return AccountRequirements(
         initial_micro=usd_to_micro_up(accounts.initial),
         maintenance_micro=usd_to_micro_up(accounts.maintenance),
-        equity_micro=snapshot.book.cash_micro + settled + usd_to_micro_down(accounts.value),
+        equity_micro=_equity_micro(snapshot, usd_to_micro_down(accounts.value)),
         binding=tuple(engine.COMPONENTS[code] for code in accounts.binding),
     )
 
 
-def _settled_value_micro(snapshot: Snapshot) -> NDArray[np.int64]:
+def _equity_micro(snapshot: Snapshot, live_micro: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Cash, final values and marks added as Python integers: an int64 would wrap around without a word."""
+    total = snapshot.book.cash_micro.astype(object) + _settled_value_micro(snapshot) + live_micro
+    try:
+        return np.array(total.tolist(), dtype=np.int64)
+    except OverflowError:
+        largest = max(map(abs, total.tolist()))
+        raise NonFiniteResult(f"equity of {largest} micro-USD is beyond int64", "nothing is published") from None
+
+
+def _settled_value_micro(snapshot: Snapshot) -> NDArray[np.object_]:
     """Value of positions whose price is final, rounded down per position; they move no more."""
     book = snapshot.book
-    value = np.zeros(len(book), dtype=np.int64)
+    value = np.zeros(len(book), dtype=object)
     payoff_e8 = {i.instrument_id: _payoff_e8(i) for i in snapshot.instruments if i.settlement_price_e8}
     if not payoff_e8:
         return value

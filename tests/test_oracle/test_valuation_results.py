@@ -1,0 +1,58 @@
+"""What leaves the engine as integers: nothing wraps around, whatever a book holds."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import engine
+from oracle.errors import NonFiniteResult
+from oracle.types import AccountBook, Instrument, InstrumentKind, Snapshot
+from oracle.valuation.results import account_requirements
+from tests.posting_cases import STAMP, state
+
+pytestmark = pytest.mark.fast
+
+SETTLED = Instrument(0, InstrumentKind.FUTURE, 0, 1, 0, STAMP.timestamp, 300_000_000_000)
+
+
+def equity_micro(size_lots: int, cash_micro: int, value_usd: float, settled: Instrument = SETTLED) -> int:
+    """Return the equity of one account that holds one settled future and live positions of a value."""
+    book = AccountBook(
+        address=np.zeros((1, 20), np.uint8),
+        position_version=np.zeros(1, np.uint64),
+        cash_micro=np.array([cash_micro], np.int64),
+        indptr=np.array([0, 1], np.int64),
+        instrument_id=np.zeros(1, np.int32),
+        size_lots=np.array([size_lots], np.int64),
+    )
+    nothing = np.zeros(1)
+    accounts = engine.AccountRequirements(
+        initial=nothing,
+        maintenance=nothing,
+        initial_point=nothing,
+        maintenance_point=nothing,
+        stress_unweighted=nothing,
+        value=np.array([value_usd]),
+        binding=np.zeros(1, np.int8),
+    )
+    snapshot = Snapshot(1, STAMP, state(), (), (settled,), (), (), book)
+    return int(account_requirements(snapshot, accounts).equity_micro[0])
+
+
+def test_settled_positions_are_cash_rounded_down() -> None:
+    assert equity_micro(50_000_000, 7, 0.0) == 1_500_000_007
+    assert equity_micro(-1, 0, 0.0) == -30
+    assert equity_micro(-1, 0, 0.0, replace(SETTLED, settlement_price_e8=300_000_000_001)) == -31
+    assert equity_micro(0, 0, -1e-7) == -1
+
+
+@pytest.mark.parametrize(
+    ("size_lots", "cash_micro", "value_usd"),
+    [(2**62, 0, 0.0), (10**8, 2**63 - 10, 0.0), (1, 2**63 - 1, 4e12), (-(10**8), -(2**63) + 1, 0.0)],
+)
+def test_an_equity_beyond_its_column_is_refused(size_lots: int, cash_micro: int, value_usd: float) -> None:
+    with pytest.raises(NonFiniteResult, match="beyond int64"):
+        equity_micro(size_lots, cash_micro, value_usd)
