@@ -235,6 +235,7 @@ def write_settings(path: Path, settings: Settings) -> None:
     try:
         path.write_text(render_settings(settings))
     except OSError as error:
+        path.unlink(missing_ok=True)  # a part of it would stand in the way of the next try
         raise StorageFailure(f"cannot write {path}: {error.strerror}", "check disk space and permissions") from None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 from pathlib import Path
 
 import pytest
@@ -42,6 +43,17 @@ def test_an_existing_file_is_not_overwritten(path: Path) -> None:
 def test_an_unwritable_place_is_a_storage_failure(tmp_path: Path) -> None:
     with pytest.raises(StorageFailure, match="cannot write"):
         write_settings(tmp_path / "missing" / "oracle.toml", Settings())
+
+
+def test_a_full_disk_leaves_no_part_of_a_configuration(path: Path) -> None:
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1_000, before[1]))
+    try:
+        with pytest.raises(StorageFailure, match="cannot write"):
+            write_settings(path, Settings())
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert not path.exists()
 
 
 @pytest.mark.parametrize(
