@@ -42,6 +42,10 @@ EXAMPLES = {
         "position": "short", "mu": 0.0, "sigma": 0.1, "tail": 0.01, "expected_var": 1.2619205259, "abs_tol": 1e-7,
     },
     "quantile_confidence": {"quantile": 0.95, "confidence": 0.95, "order_from_top": 2, "expected_min_n": 93},
+    "svi": {
+        "k": 0.0, "raw": {"a": 0.01, "b": 0.1, "rho": -0.5, "m": 0.0, "sigma": 0.3}, "forward": 100.0, "T_years": 1.0,
+        "expected_total_variance": 0.04,
+    },
     "matrices": {
         "input": [[1.0, 2.0], [2.0, 1.0]], "expected": [[1.0, 1.0], [1.0, 1.0]],
         "method": "spectral: clip eigenvalues at 0, renormalise rows to unit diagonal",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +17,7 @@ Matrix = NDArray[np.float64]
 ROUNDING = 1e-12
 """Of a covariance, relative to its largest entry: published zeros are rounding errors of one or the other sign."""
 
-REPAIRS = {
+REPAIRS: Mapping[str, Callable[[Matrix], Matrix]] = {
     "spectral: clip eigenvalues at 0, renormalise rows to unit diagonal": clipped,
     "nearest correlation matrix, Frobenius norm": nearest_correlation,
 }
