@@ -43,7 +43,7 @@ def _use_full_vectors() -> None:
     depend on it, since nothing is reassociated.
     """
     if _CONFIG.CPU_NAME is None and _CONFIG.CPU_FEATURES is None:
-        features = get_host_cpu_features()
+        features = str(cast(Any, get_host_cpu_features)())
         if "+avx512f" in features.split(","):
             _CONFIG.CPU_FEATURES = features + ",-prefer-256-bit"
 

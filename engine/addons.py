@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +11,9 @@ from numpy.typing import NDArray
 from engine.book import Instruments, Kind
 from engine.configuration import ModelConfiguration
 from engine.dynamics.calibration import Calibration
+from engine.dynamics.history import RecentPrices
+from engine.dynamics.today import memory_today
+from engine.dynamics.variance import rule_of, variance_now
 from engine.market import MarketState
 
 HOURS_A_DAY = 24.0
@@ -22,9 +26,9 @@ class LiquidityCurve:
 
     cost(N) = N (half_spread + impact sqrt(N)) + N day_deviation sqrt(max(0, N / daily_capacity - 1))
 
-    The first part is liquidity, with impact = Y sigma_day / sqrt(V_stress), sigma_day of the long-run variance.
-    The second is concentration: what exceeds the share of a stressed day's volume that can be sold waits, and is
-    charged one deviation, which grows with the root of the days.
+    The first part is liquidity, with impact = Y sigma_day / sqrt(V_stress), sigma_day of the variance now and never
+    below that of the long run. The second is concentration: what exceeds the share of a stressed day's volume that
+    can be sold waits, and is charged one deviation, which grows with the root of the days.
     """
 
     half_spread: float
@@ -61,10 +65,21 @@ class LiquidityCurve:
         return slope
 
 
-def liquidity_curve(calibration: Calibration, market: MarketState, model: ModelConfiguration) -> LiquidityCurve:
-    """Return the cost curve of each underlying of the market."""
+def liquidity_curve(
+    calibration: Calibration, recent: Sequence[RecentPrices], market: MarketState, model: ModelConfiguration
+) -> LiquidityCurve:
+    """Return the cost curve of each underlying of the market; `recent` in the market's order.
+
+    Conservative side: depth is thinnest after a wild day, so the variance of such a day counts; a calm one credits
+    nothing.
+    """
+    rule = rule_of(calibration.settings)
     assets = [calibration.assets[calibration.index_of(symbol)] for symbol in market.symbols]
-    day_deviation = np.sqrt(HOURS_A_DAY * np.array([asset.long_run_variance for asset in assets]))
+    variance = [
+        max(asset.long_run_variance, variance_now(rule, memory_today(calibration, prices)))
+        for asset, prices in zip(assets, recent, strict=True)
+    ]
+    day_deviation = np.sqrt(HOURS_A_DAY * np.array(variance))
     volume = np.array([asset.stress_volume for asset in assets]) * market.spot
     return LiquidityCurve(
         half_spread=0.5 * model.spread_fraction,

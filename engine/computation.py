@@ -66,7 +66,7 @@ def evaluate(
     problem = Problem(calibration, in_order, market, instruments, model, threads)
     initial = price_horizon(problem, model.initial_horizon_hours, every_hour=False)
     maintenance = price_horizon(problem, model.maintenance_horizon_hours, every_hour=True)
-    curve = liquidity_curve(calibration, market, model)
+    curve = liquidity_curve(calibration, in_order, market, model)
     markets = market_ratios(
         problem,
         instrument_ratios(problem, initial, curve, 0.0),
@@ -88,8 +88,8 @@ def assumptions(calibration: Calibration, market: MarketState, model: ModelConfi
         "Scenarios are filtered historical paths and a stress list: no Monte Carlo set and no hour-of-week factor yet.",
         "Futures move with spot: no shock of basis or rates; volatility slices are taken as given, unrepaired.",
         "A smile keeps its shape: its level is shocked, its skew and curvature are not.",
-        "Liquidity is charged at the long-run deviation of a day, on what an underlying's book gains or loses at the "
-        "ends of its 99.5 % range: a book of options that is flat at both ends is charged none.",
+        "Liquidity is charged at the deviation of a day now, not below that of the long run, on what an underlying's "
+        "book gains or loses at the ends of its 99.5 % range: a book of options flat at both ends is charged none.",
         "Cash is the numeraire: the quote token's own de-peg enters as a rise of all prices only.",
         f"Spread ({model.spread_fraction:g}) and funding change ({model.funding_change_hourly:g} an hour) are "
         "configured, not measured.",

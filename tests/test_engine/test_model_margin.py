@@ -49,7 +49,7 @@ def naive_requirement(problem, hours, every_hour, account, fee):
     priced = price_horizon(problem, hours, every_hour)
     model, listed, spot = problem.model, problem.instruments, problem.market.spot
     factors = bound_factors(problem.calibration, problem.market.symbols, hours)
-    curve = liquidity_curve(problem.calibration, problem.market, model)
+    curve = liquidity_curve(problem.calibration, problem.recent, problem.market, model)
     funding = funding_fraction(problem.market, model, hours)
     tables = [table.dense() for table in priced.historical]
     lists = [(table.dense()[:, 0], s.weight) for table, s in zip(priced.stress, priced.sets[2:], strict=True)]

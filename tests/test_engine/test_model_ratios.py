@@ -16,7 +16,19 @@ from tests.test_engine.test_model_margin import BTC_CALL, BTC_FUTURE, BTC_PERPET
 
 pytestmark = pytest.mark.fast
 NOBODY = model_cases.book()
-CURVE = liquidity_curve(model_cases.small_calibration(), STATE, PLAIN)
+CALM = model_cases.no_recent(*STATE.symbols)
+CURVE = liquidity_curve(model_cases.small_calibration(), CALM, STATE, PLAIN)
+
+
+def test_liquidity_is_dearer_after_a_wild_day_and_never_cheaper_than_in_the_long_run():
+    calibration = model_cases.small_calibration()
+    wild = [model_cases.recent_move(calibration, symbol, [0.04, -0.04] * 12) for symbol in STATE.symbols]
+    calm = [model_cases.recent_move(calibration, symbol, [0.0] * 500) for symbol in STATE.symbols]
+    after_wild = liquidity_curve(calibration, wild, STATE, PLAIN)
+    after_calm = liquidity_curve(calibration, calm, STATE, PLAIN)
+    assert np.all(after_wild.impact > 1.5 * after_calm.impact)
+    long_run = np.sqrt([24 * asset.long_run_variance for asset in calibration.assets])
+    np.testing.assert_allclose(after_calm.day_deviation, long_run, rtol=1e-12)
 
 
 def test_the_line_lies_above_the_cost_of_every_size():
