@@ -137,7 +137,8 @@ def _decide_and_publish(keeper: Keeper, stamp: BlockStamp, progress: Progress) -
     signer_set = configured_signer_set(keeper.settings, state.signer_set_epoch, state.signer_set_hash)
     final, signatures = _sign(keeper, draft, decision.report, signer_set)
     progress("transaction")
-    urgency = Urgency.URGENT if final.exceeds_step else Urgency.ROUTINE
+    # Also where the higher quorum is missing: what one step allows is then needed all the more.
+    urgency = Urgency.URGENT if decision.report.exceeds_step else Urgency.ROUTINE
     posting = keeper.publisher.publish(final, signer_set, signatures, draft.valuation.details, urgency)
     return CycleResult(draft, Update(final, decision.reason), signatures, posting)
 

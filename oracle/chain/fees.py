@@ -14,7 +14,7 @@ _BASE_FEE_HEADROOM = 2
 
 
 class Urgency(Enum):
-    """Which cap holds: an ordinary update, or one that must not wait (a needed rise, a heartbeat near its end)."""
+    """Which cap holds: an ordinary update, or one that must not wait (a rise beyond the contract's step)."""
 
     ROUTINE = "routine"
     URGENT = "urgent"

@@ -199,6 +199,9 @@ def test_without_the_higher_quorum_the_largest_step_is_posted(stage: Stage) -> N
     assert short_of_target
     assert any(v < t for m in short_of_target for v, t in zip(m.values(), target[m.market_id].values(), strict=True))
     assert result.posting is not None and result.posting.refused_market_ids == ()
+    assert [row.urgent for row in stage.keeper.journal.transactions()] == [False, True], (
+        "the rise is needed all the more"
+    )
 
 
 def test_with_the_higher_quorum_the_whole_rise_is_posted(stage: Stage) -> None:
