@@ -18,8 +18,6 @@ from oracle.errors import NonFiniteResult
 
 Wad = NewType("Wad", int)
 MicroUsd = NewType("MicroUsd", int)
-Ppm = NewType("Ppm", int)
-Seconds = NewType("Seconds", int)
 
 WAD_PER_MICRO_USD = 10**12
 MICRO_PER_USD = 10**6
