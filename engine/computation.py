@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
+from dataclasses import replace
 
-from engine.addons import liquidity_curve
 from engine.book import Instruments, Positions, check_book
+from engine.charge import charge_of, worse_of
 from engine.configuration import ModelConfiguration
 from engine.dynamics.calibration import Calibration
 from engine.dynamics.history import RecentPrices
 from engine.dynamics.today import with_running_hour
 from engine.errors import InvalidInput
 from engine.evaluation import Evaluation
-from engine.losses import PricedHorizon, Problem, price_horizon
-from engine.margin import account_requirements
+from engine.losses import Problem
 from engine.market import MarketState, check_market
-from engine.ratios import instrument_ratios, market_ratios
 from engine.rows import cut_into_rows
+from engine.surface.arbitrage import failures
+from engine.surface.repair import repaired_market
 
 
 def evaluate(
@@ -64,18 +64,13 @@ def evaluate(
         for symbol, spot in zip(market.symbols, market.spot, strict=True)
     )
     problem = Problem(calibration, in_order, market, instruments, model, threads)
-    initial = price_horizon(problem, model.initial_horizon_hours, every_hour=False)
-    maintenance = price_horizon(problem, model.maintenance_horizon_hours, every_hour=True)
-    curve = liquidity_curve(calibration, in_order, market, model)
-    markets = market_ratios(
-        problem,
-        instrument_ratios(problem, initial, curve, 0.0),
-        instrument_ratios(problem, maintenance, curve, model.liquidation_fee_fraction),
-        curve,
-    )
     rows = cut_into_rows(instruments, positions)
-    accounts = account_requirements(problem, rows, initial, maintenance, curve, markets)
-    return Evaluation(markets, accounts, _scenario_hash(initial, maintenance), assumptions(calibration, market, model))
+    charge = charge_of(problem, rows)
+    repaired = repaired_market(market)
+    if repaired is not None:
+        charge = worse_of(charge, charge_of(replace(problem, market=repaired), rows))
+    lines = (*assumptions(calibration, market, model), *surface_repairs(market))
+    return Evaluation(charge.markets, charge.accounts, charge.scenario_set_hash, lines)
 
 
 def assumptions(calibration: Calibration, market: MarketState, model: ModelConfiguration) -> tuple[str, ...]:
@@ -86,7 +81,8 @@ def assumptions(calibration: Calibration, market: MarketState, model: ModelConfi
         f"The bound takes the date bootstrap at {model.bound_confidence:.0%} with kappa = {calibration.kappa:g}: its "
         "coverage has not been calibrated by simulation yet.",
         "Scenarios are filtered historical paths and a stress list: no Monte Carlo set and no hour-of-week factor yet.",
-        "Futures move with spot: no shock of basis or rates; volatility slices are taken as given, unrepaired.",
+        "Futures move with spot: no shock of basis or rates.",
+        "Volatility slices are checked for arbitrage at their nodes as they are quoted, not after a shock.",
         "A smile keeps its shape: its level is shocked, its skew and curvature are not.",
         "Liquidity is charged at the deviation of a day now, not below that of the long run, on what an underlying's "
         "book gains or loses at the ends of its 99.5 % range: a book of options flat at both ends is charged none.",
@@ -106,6 +102,21 @@ def assumptions(calibration: Calibration, market: MarketState, model: ModelConfi
             lines.append(
                 f"{symbol}: {hours - asset.volatility_hours} of {hours} library hours have no volatility history; the "
                 "filter's own variance ratio stands in."
+            )
+    return tuple(lines)
+
+
+def surface_repairs(market: MarketState) -> tuple[str, ...]:
+    """Return one sentence for each underlying whose surface allows arbitrage."""
+    found = failures(market)
+    lines = []
+    for underlying, symbol in enumerate(market.symbols):
+        kinds = {(one.slice, one.kind) for one in found if market.slice_underlying[one.slice] == underlying}
+        if kinds:
+            counts = ", ".join(f"{sum(k == kind for _, k in kinds)} by {kind}" for kind in ("butterfly", "calendar"))
+            lines.append(
+                f"{symbol}: volatility slices that allow arbitrage ({counts}) were repaired; the worse of the quoted "
+                "and the repaired surface is charged."
             )
     return tuple(lines)
 
@@ -131,11 +142,3 @@ def _check(
             raise InvalidInput(f"{name} is {asked} in the model and {held} in the artefact: recalibrate")
     check_market(market, instruments)
     check_book(instruments, positions)
-
-
-def _scenario_hash(*horizons: PricedHorizon) -> str:
-    digest = hashlib.sha256()
-    for priced in horizons:
-        for scenarios in priced.sets:
-            digest.update(scenarios.content_hash.encode())
-    return digest.hexdigest()
