@@ -16,6 +16,7 @@ from engine.validation.truth.mills import mills_coefficients
 from engine.validation.truth.pricing import european, exchange, merton_jumps, perpetual
 from engine.validation.truth.quantiles import quantile_confidence
 from engine.validation.truth.risk_measures import lognormal, risk_measure
+from engine.validation.truth.rule_kinds import RULE_KINDS
 from engine.validation.truth.svi import svi_case
 
 KINDS: Mapping[str, Callable[[Case], Mapping[str, Tree]]] = {
@@ -29,6 +30,7 @@ KINDS: Mapping[str, Callable[[Case], Mapping[str, Tree]]] = {
     "quantile_confidence": quantile_confidence,
     "risk_measures_closed_form": risk_measure,
     "svi": svi_case,
+    **RULE_KINDS,
 }
 
 

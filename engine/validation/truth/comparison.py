@@ -21,6 +21,8 @@ class Computed:
 
     value: Value
     absolute_tolerance: float | None = None
+    indistinguishable: tuple[Value, ...] = ()
+    """Other values that are as right within our accuracy, such as the indices of equal minima."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,8 @@ class Expectation:
 def difference(one: Expectation) -> str:
     """Return a sentence on how the two differ, empty when they agree; integers are compared without rounding."""
     expected, ours = _number(one.expected), one.ours.value
+    if expected is not None and expected in one.ours.indistinguishable:
+        return ""
     if ours is None or isinstance(ours, bool | str):
         same = one.expected == ours and type(one.expected) is type(ours)
         return "" if same else f"{one.path}: expected {one.expected!r}, computed {ours!r}"

@@ -1,0 +1,14 @@
+"""The kinds of files that hold rules of venues and of regulation, each with its evaluation by `engine.rules`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from engine.validation.truth.case import Case, Tree
+from engine.validation.truth.derive_pmrm import portfolio_margin
+from engine.validation.truth.derive_srm import standard_margin
+
+RULE_KINDS: Mapping[str, Callable[[Case], Mapping[str, Tree]]] = {
+    "derive_pmrm_vectors": portfolio_margin,
+    "derive_srm_vectors": standard_margin,
+}
