@@ -10,7 +10,10 @@ from oracle.chain.client import ChainClient
 from oracle.chain.contract import Contract, load_artefact
 from oracle.config import Settings
 from oracle.errors import BadArtefact, BadConfiguration, OracleError
+from oracle.journal import Journal
 from oracle.keeper import build_calibration, build_client, open_signers, require_signers
+from oracle.readers.demo_exchange import DemoExchangeReader
+from oracle.readers.lens import Lens
 from oracle.readers.oracle_state import ORACLE_VERSION
 from oracle.signer import open_account
 from oracle.units import SECONDS_PER_HOUR
@@ -46,7 +49,8 @@ def examine(settings: Settings, clock: Callable[[], float] = time.time) -> Itera
     yield _guarded(
         "oracle contract", lambda: _contract(client, settings.contracts.oracle, "MarginOracle", ORACLE_VERSION)
     )
-    yield _guarded("exchange contract", lambda: _contract(client, settings.contracts.exchange, "DemoExchange", None))
+    yield _guarded("exchange contract", lambda: _exchange(client, settings))
+    yield _guarded("journal", lambda: _journal(settings))
     yield _guarded("calibration", lambda: _calibration(settings, client))
     yield _guarded("signers", lambda: _signers(settings, client))
     yield _guarded("gas account", lambda: _gas_account(settings, client))
@@ -82,6 +86,23 @@ def _head(client: ChainClient, settings: Settings, clock: Callable[[], float]) -
 def _contract(client: ChainClient, address: str, name: str, version: str | None) -> str:
     Contract(client, address, load_artefact(name).interface).require(client.head(), version)
     return f"{name} at {address}"
+
+
+def _exchange(client: ChainClient, settings: Settings) -> str:
+    contracts = settings.contracts
+    asked = DemoExchangeReader(client, contracts.exchange, Lens(client, contracts.lens)).oracle_address(client.head())
+    if asked != contracts.oracle:
+        raise BadConfiguration(
+            f"the exchange asks the oracle {asked}, not {contracts.oracle}", "correct either address"
+        )
+    return f"DemoExchange at {contracts.exchange}, asks this oracle"
+
+
+def _journal(settings: Settings) -> str:
+    path = settings.path(settings.storage.journal)
+    with Journal(path) as journal:
+        open_count = len(journal.open_transactions())
+    return f"{path}, {open_count} transactions to settle"
 
 
 def _calibration(settings: Settings, client: ChainClient) -> str:

@@ -28,6 +28,8 @@ from oracle.valuation import Calibration
 
 _POST_SELECTOR = keccak(text="post(bytes)")[:4]
 _POST_HEAD_BYTES = 4 + 32 + 32
+BLOCKS_PER_SEARCH = 2_000
+"""Hosted nodes cap the range of one event query at about this; the search goes back from the head."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,16 +128,17 @@ def _posted_event(client: ChainClient, settings: Settings, sequence: int) -> Eve
     contract = Contract(client, settings.contracts.oracle, load_artefact("MarginOracle").interface)
     head = client.head()
     contract.require(head)
-    events = contract.events(
-        "ReportPosted", settings.contracts.first_block, head.number, (sequence.to_bytes(32, "big"),)
+    first, last = settings.contracts.first_block, head.number
+    while last >= first:
+        start = max(last - BLOCKS_PER_SEARCH + 1, first)
+        events = contract.events("ReportPosted", start, last, (sequence.to_bytes(32, "big"),))
+        if events:
+            return events[0]
+        last = start - 1
+    raise BadData(
+        f"no report with sequence {sequence} was posted to {contract.address} in blocks {first} to {head.number}",
+        "check the number, contracts.oracle and contracts.first_block",
     )
-    if not events:
-        raise BadData(
-            f"no report with sequence {sequence} was posted to {contract.address} "
-            f"in blocks {settings.contracts.first_block} to {head.number}",
-            "check the number, contracts.oracle and contracts.first_block",
-        )
-    return events[0]
 
 
 def _report_differences(client: ChainClient, event: Event, draft: Draft) -> tuple[str, ...]:

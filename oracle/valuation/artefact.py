@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.metadata
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,7 +21,22 @@ from oracle.units import PPM
 Calibration = engine.Calibration
 """Opaque outside this package."""
 
-ENGINE_VERSION = importlib.metadata.version("margin-oracle")
+
+_NOT_BEHIND_A_FIGURE = ("validation/", "rules/")
+
+
+def _engine_version() -> str:
+    """Return the release and a hash of the text behind a figure: two checkouts of one release may differ."""
+    folder = Path(engine.__file__).parent
+    names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*.py"))
+    digest = hashlib.sha256()
+    for name in names:
+        if not name.startswith(_NOT_BEHIND_A_FIGURE):
+            digest.update(name.encode() + b"\0" + (folder / name).read_bytes() + b"\0")
+    return f"{importlib.metadata.version('margin-oracle')}+{digest.hexdigest()[:16]}"
+
+
+ENGINE_VERSION = _engine_version()
 
 SIMULATED_LABEL = engine.validation.simulated_history.LABEL
 

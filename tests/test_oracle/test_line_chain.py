@@ -14,8 +14,9 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner, Result
 
+from oracle import verify
 from oracle.chain.contract import load_artefact
-from oracle.chain.devnet import mine_at, revert_to_snapshot, take_snapshot
+from oracle.chain.devnet import mine, mine_at, revert_to_snapshot, take_snapshot
 from oracle.chain.submission import execute
 from oracle.cli import app
 from oracle.config import Settings, load_settings, render_settings
@@ -147,6 +148,14 @@ def test_another_model_is_found_out(stage: Stage) -> None:
     other = with_settings(stage, "other", model={"gross_weight_ppm": 300_000})
     shown = CliRunner().invoke(app, ["verify", "1", "--config", str(other)])
     assert shown.exit_code == 1 and "model_hash" in shown.output and "details.model.gross_weight_ppm" in shown.output
+
+
+def test_an_old_report_is_found_range_by_range(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    posted(stage)
+    mine(stage.world.client, 30)
+    monkeypatch.setattr(verify, "BLOCKS_PER_SEARCH", 7)
+    found = verify_report(stage.world.client, stage.settings, stage.keeper.calibration, 1)
+    assert found.differences == ()
 
 
 def test_a_report_that_was_never_posted_is_said_so(stage: Stage) -> None:
