@@ -59,9 +59,7 @@ def volatility_moves_micro(
     return moves, known
 
 
-def _observed_moves(
-    hour: NDArray[np.int64], history: VolatilityHistory
-) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+def _observed_moves(hour: NDArray[np.int64], history: VolatilityHistory) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     level = np.interp(hour, history.hour, log_array(history.level_ppm / 1e6))
     after = np.searchsorted(history.hour, hour, side="left").clip(1, history.hour.size - 1)
     inside = (hour >= history.hour[0]) & (hour <= history.hour[-1])

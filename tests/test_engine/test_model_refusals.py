@@ -78,7 +78,8 @@ def test_an_instrument_that_the_market_does_not_know_is_named(column, value, nam
 @pytest.mark.parametrize(
     ("column", "row", "value"),
     [("spot", 0, 0.0), ("spot", 0, 1e20), ("spot", 1, float("nan")), ("spot", 1, -3.0), ("forward", 2, 0.0),
-     ("vol_nodes", (2, 4), 0.0), ("vol_nodes", (0, 0), 25.0), ("vol_nodes", (0, 0), float("inf")), ("discount", 1, 0.0), ("slice_seconds", 1, 0),
+     ("vol_nodes", (2, 4), 0.0), ("vol_nodes", (0, 0), 25.0), ("vol_nodes", (0, 0), float("inf")),
+     ("discount", 1, 0.0), ("slice_seconds", 1, 0),
      ("slice_underlying", 0, 5), ("funding_cap_hourly", 0, -1.0), ("funding_rate_hourly", 0, float("nan"))],
 )  # fmt: skip
 def test_a_bad_market_value_is_named(column, row, value):
