@@ -28,7 +28,8 @@ def nearest_correlation(matrix: Matrix) -> Matrix:
     """
     if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1] or not np.allclose(matrix, matrix.T):
         raise InvalidInput(f"matrix of shape {matrix.shape} is not symmetric")
-    nearest, correction = matrix.astype(np.float64), np.zeros(matrix.shape)
+    nearest: Matrix = matrix.astype(np.float64)
+    correction = np.zeros(matrix.shape)
     for _ in range(ITERATIONS):
         value, vector = np.linalg.eigh(nearest - correction)
         semidefinite = (vector * np.maximum(value, 0.0)) @ vector.T
