@@ -6,6 +6,7 @@ The figures are small enough to be checked by hand; nothing here reads ../shared
 from __future__ import annotations
 
 import copy
+import re
 
 import pytest
 
@@ -194,11 +195,34 @@ ONCHAIN_DOCUMENT = {
     ]
 }  # fmt: skip
 
+VENUE_DOCUMENT = {
+    "cases": [
+        {
+            "id": "aevo_15", "kind": "scenario_grid", "count": 15, "iv_additive_shift": [0.5, 0, -0.25],
+            "spot_moves": [0.2, 0.1, 0, -0.1, -0.2],
+        },
+        {"id": "okx_params_2025_01", "kind": "parameters", "mr6_extreme": {"BTC,ETH": 0.24, "others": 0.5}},
+        {
+            "id": "okx_deribit_contingency_2019", "kind": "parameters",
+            "note": "older Deribit rule set kept for regression of a parametric matrix: +-12.5% price, sqrt(30/dte)"
+            "*40% vol, 1% option and 2% offsetting-futures contingency, 25% for offsetting vega across expiries",
+        },
+        {
+            "id": "paradex_scan_grid", "kind": "scenario_grid", "mm": "50% of net portfolio IM + fees",
+            "im": "max(SCAN risk, min delta requirement)+fees",
+            "iv_rule": "IV*(1+vol*(30/max(1,dte))^p), p=0.30 if dte<30 else 0.13",
+        },
+        {"id": "span_16", "kind": "scenario_grid", "columns": [
+            "price move in scan ranges", "vol move in scan ranges", "fraction of loss"]},
+    ]
+}  # fmt: skip
+
 DOCUMENTS = {
     "deribit_pm": DERIBIT_DOCUMENT,
     "derive_pmrm_vectors": PMRM_DOCUMENT,
     "derive_srm_vectors": SRM_DOCUMENT,
     "onchain_margin_rules": ONCHAIN_DOCUMENT,
+    "venue_rules": VENUE_DOCUMENT,
 }
 
 EXPECTED = {
@@ -219,6 +243,10 @@ EXPECTED = {
         (0, "expected_ppm"), (1, "expected_im"), (2, "expected_mm"), (3, "expected_asset_weight"),
         (3, "expected_liability_weight"), (4, "expected", "mmr"), (4, "expected", "im"), (5, "expected_published"),
     ],
+    "venue_rules": [
+        (0, "spot_moves", 1), (0, "count"), (1, "mr6_extreme", "others"), (2, "note"), (3, "mm"), (3, "iv_rule"),
+        (4, "columns", 0),
+    ],
 }  # fmt: skip
 """Where inmething is expected: the number of the case, then the way into it."""
 
@@ -234,7 +262,9 @@ def spoiled(value):
     if isinstance(value, bool):
         return not value
     if isinstance(value, str):
-        return str(int(value) + 10**9) if value.lstrip("-").isdigit() else f"not {value}"
+        if value.lstrip("-").isdigit():
+            return str(int(value) + 10**9)
+        return re.sub(r"\d+(?=%|\D*$)", "77", value) if re.search(r"\d", value) else f"not {value}"
     return value * 1.5 + 1
 
 
@@ -265,6 +295,14 @@ def test_a_field_without_meaning_is_not_covered(kind):
     for case in changed["cases"]:
         case["an_input_of_tomorrow"] = 1
     assert {one.status for one in evaluate_document(kind, changed)} == {Status.NOT_COVERED}
+
+
+def test_a_sentence_of_another_form_is_not_covered():
+    changed = copy.deepcopy(VENUE_DOCUMENT)
+    changed["cases"][3]["mm"] = "half of net portfolio IM + fees"
+    found = evaluate_document("venue_rules", changed)[3]
+    assert found.status is Status.NOT_COVERED
+    assert "does not read" in found.detail
 
 
 @pytest.mark.parametrize("kind", ["derive_pmrm_vectors", "derive_srm_vectors"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from engine.errors import InvalidInput
-from engine.rules import deribit, drift, dydx, gmx, hyperliquid, opyn, synthetix
+from engine.rules import aevo, deribit, deribit_2019, drift, dydx, gmx, hyperliquid, okx, opyn, span, synthetix
 
 pytestmark = pytest.mark.fast
 
@@ -162,3 +162,52 @@ class TestOpyn:
     def test_refuses_a_spot_of_zero(self):
         with pytest.raises(InvalidInput):
             opyn.naked_margin(False, 0.0, 50.0, 0.8, 0.25)
+
+
+class TestSpan:
+    def test_a_linear_loss_is_worst_at_a_full_range_not_at_the_doubled_move(self):
+        array = span.risk_array(lambda price, volatility: -100.0 * price)
+        assert len(array) == 16
+        assert span.scanning_risk([array]) == pytest.approx(100.0)
+        assert array[-1] == pytest.approx(0.35 * 200.0)
+
+    def test_a_far_option_is_worst_at_the_doubled_move(self):
+        array = span.risk_array(lambda price, volatility: 1_000.0 * max(price - 1.5, 0.0) + volatility)
+        assert span.scanning_risk([array]) == pytest.approx(0.35 * 500.0)
+
+    def test_positions_offset_scenario_by_scenario_and_gains_are_no_credit(self):
+        long, short = (span.risk_array(lambda price, volatility, side=side: side * price) for side in (-3.0, 2.0))
+        assert span.scanning_risk([long, short]) == pytest.approx(1.0)
+        assert span.scanning_risk([[-1.0] * 16]) == 0.0
+        assert span.scanning_risk([]) == 0.0
+
+    def test_refuses_an_array_of_another_length(self):
+        with pytest.raises(InvalidInput):
+            span.scanning_risk([[1.0] * 15])
+
+
+def test_aevo_crosses_five_moves_with_three_shifts():
+    assert len(set(aevo.SCENARIOS)) == 15
+    assert aevo.SCENARIOS[0] == (0.2, 0.5)
+    assert aevo.shifted_volatility(0.6, -0.25) == pytest.approx(0.35)
+    assert aevo.shifted_volatility(0.1, -0.25) == 0.0
+    with pytest.raises(InvalidInput):
+        aevo.shifted_volatility(-0.1, 0.0)
+
+
+@pytest.mark.parametrize(("size", "multiplier"), [(0, 1), (9_999, 1), (10_000, 2), (299_999, 6), (10**9, 12)])
+def test_okx_multiplies_the_minimum_charge_by_size(size, multiplier):
+    assert okx.minimum_charge_multiplier(size) == multiplier
+
+
+def test_okx_tiers_join_without_gaps():
+    tiers = okx.MINIMUM_CHARGE_TIERS
+    assert [tier.below_usd for tier in tiers[:-1]] == [tier.from_usd for tier in tiers[1:]]
+    with pytest.raises(InvalidInput):
+        okx.minimum_charge_multiplier(-1.0)
+
+
+def test_deribits_older_contingencies():
+    # 200 options, 100 long and 150 short futures: 2 and 2.
+    assert deribit_2019.contingency(200.0, 100.0, 150.0) == pytest.approx(4.0)
+    assert deribit_2019.largest_volatility_move(15.0) == pytest.approx(0.4 * 2**0.5)

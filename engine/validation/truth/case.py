@@ -6,9 +6,9 @@ import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
-from engine.validation.truth.comparison import Computed, Expectation, NotUnderstood, Value, difference
+from engine.validation.truth.comparison import Computed, Expectation, NotUnderstood, Sentence, Value, difference
 
-__all__ = ["COMMENTARY", "Case", "Computed", "NotUnderstood", "Tree", "Value"]
+__all__ = ["COMMENTARY", "Case", "Computed", "NotUnderstood", "Sentence", "Tree", "Value"]
 
 COMMENTARY = frozenset(
     {
@@ -29,7 +29,7 @@ COMMENTARY = frozenset(
 )
 """Fields that explain a case; they neither change a result nor are compared, unless an evaluation does either."""
 
-Tree = Computed | Mapping[str, "Tree"] | Sequence["Tree"]
+Tree = Computed | Sentence | Mapping[str, "Tree"] | Sequence["Tree"]
 """Our values in the shape of what is expected: a value, one a field, or one an item."""
 
 
@@ -222,6 +222,9 @@ class Case:
         """Pair what is expected with ours; `path` says where in `field` it stands."""
         if isinstance(ours, Computed):
             yield Expectation(path, expected, ours, self._tolerance(field))
+        elif isinstance(ours, Sentence):
+            for stated, number in zip(ours.stated(expected), ours.numbers, strict=True):
+                yield Expectation(path, stated, Computed(number), self._tolerance(field))
         elif isinstance(ours, Mapping):
             if not isinstance(expected, Mapping):
                 raise NotUnderstood(f"{path} is not an object")
@@ -230,8 +233,8 @@ class Case:
             if not isinstance(expected, Sequence) or isinstance(expected, str):
                 raise NotUnderstood(f"{path} is not a list")
             yield Expectation(f"length of {path}", len(expected), Computed(len(ours)), None)
-            for number, (item, value) in enumerate(zip(expected, ours, strict=False)):
-                yield from self._walk(field, f"{path}[{number}]", item, value)
+            for place, (item, value) in enumerate(zip(expected, ours, strict=False)):
+                yield from self._walk(field, f"{path}[{place}]", item, value)
 
     def _tolerance(self, field: str) -> tuple[float, float] | None:
         """Return the stated (absolute, relative): the field's own, else the record's, else an outer record's."""

@@ -26,6 +26,22 @@ class Computed:
 
 
 @dataclass(frozen=True, slots=True)
+class Sentence:
+    """Our values of the numbers that an expected sentence states, each in the place of a {} of the template."""
+
+    template: str
+    numbers: tuple[float, ...]
+
+    def stated(self, text: object) -> list[float]:
+        """Return the numbers of a sentence of this form; raise `NotUnderstood` for any other."""
+        pattern = r"(\d+(?:\.\d+)?)".join(re.escape(part) for part in self.template.split("{}"))
+        match = re.fullmatch(pattern, text) if isinstance(text, str) else None
+        if match is None:
+            raise NotUnderstood(f"{text!r} does not read {self.template!r}")
+        return [float(number) for number in match.groups()]
+
+
+@dataclass(frozen=True, slots=True)
 class Expectation:
     """One expected value next to ours; `tolerance` is (absolute, relative) as the case states it, if it does."""
 
