@@ -217,11 +217,21 @@ VENUE_DOCUMENT = {
     ]
 }  # fmt: skip
 
+SIMM_DOCUMENT = {
+    "parameters": {
+        "rw_regular": 7.4, "rw_high": 13.6, "corr": {"RR": 0.5, "RH": 0.27, "HH": 0.42},
+        "threshold_mm": {"cat1": 5_100, "cat2": 1_200, "cat3": 190}, "calc_ccy": "USD (regular)",
+        "high_vol": ["BRL", "TRY"], "formula": "in words",
+    },
+    "cases": [{"net_sensitivities_per_1pct": {"EUR": -100.0, "USD": 5.0}, "expected_margin_usd": 740}],
+}  # fmt: skip
+
 DOCUMENTS = {
     "deribit_pm": DERIBIT_DOCUMENT,
     "derive_pmrm_vectors": PMRM_DOCUMENT,
     "derive_srm_vectors": SRM_DOCUMENT,
     "onchain_margin_rules": ONCHAIN_DOCUMENT,
+    "simm_fx_delta": SIMM_DOCUMENT,
     "venue_rules": VENUE_DOCUMENT,
 }
 
@@ -243,6 +253,7 @@ EXPECTED = {
         (0, "expected_ppm"), (1, "expected_im"), (2, "expected_mm"), (3, "expected_asset_weight"),
         (3, "expected_liability_weight"), (4, "expected", "mmr"), (4, "expected", "im"), (5, "expected_published"),
     ],
+    "simm_fx_delta": [(0, "expected_margin_usd")],
     "venue_rules": [
         (0, "spot_moves", 1), (0, "count"), (1, "mr6_extreme", "others"), (2, "note"), (3, "mm"), (3, "iv_rule"),
         (4, "columns", 0),
@@ -295,6 +306,18 @@ def test_a_field_without_meaning_is_not_covered(kind):
     for case in changed["cases"]:
         case["an_input_of_tomorrow"] = 1
     assert {one.status for one in evaluate_document(kind, changed)} == {Status.NOT_COVERED}
+
+
+def test_a_case_that_its_source_contradicts_is_not_covered_until_it_is_corrected():
+    changed = copy.deepcopy(SIMM_DOCUMENT)
+    stated, corrected = ({"EUR": amount} for amount in (-50_000_000.0, 0.0))
+    changed["cases"] = [
+        {"id": "simm25_C68", "net_sensitivities_per_1pct": held, "expected_margin_usd": 0}
+        for held in (stated, corrected)
+    ]
+    found = evaluate_document("simm_fx_delta", changed)
+    assert [one.status for one in found] == [Status.NOT_COVERED, Status.PASSED]
+    assert "contradicts" in found[0].detail
 
 
 def test_a_sentence_of_another_form_is_not_covered():
