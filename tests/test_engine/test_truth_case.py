@@ -63,3 +63,13 @@ def test_matrices_are_read_whole_or_not_at_all():
     assert Case({"m": [[1, 2], [3, 4]]}).matrix("m") == [[1.0, 2.0], [3.0, 4.0]]
     with pytest.raises(NotUnderstood):
         Case({"m": [[1, 2], [3]]}).matrix("m")
+
+
+def test_a_relative_tolerance_says_nothing_of_what_is_next_to_zero():
+    def at(expected: float, ours: float, **stated: float) -> list[str]:
+        return Case({"expected": expected, **stated}).failures({"expected": Computed(ours, 1e-6)})
+
+    assert at(1e-11, 0.0, rel_tol=0.01) == []
+    assert at(1e-11, 2e-6, rel_tol=0.01)
+    assert at(1e-5, 1.2e-5, rel_tol=0.01)
+    assert at(1e-11, 1e-9, abs_tol=1e-10)

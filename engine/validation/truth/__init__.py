@@ -11,6 +11,7 @@ from enum import Enum
 
 from engine.errors import EngineError
 from engine.validation.truth.case import Case, NotUnderstood, Tree
+from engine.validation.truth.garch import garch_fit
 from engine.validation.truth.matrices import matrix_case
 from engine.validation.truth.mills import mills_coefficients
 from engine.validation.truth.pricing import european, exchange, merton_jumps, perpetual
@@ -20,6 +21,7 @@ from engine.validation.truth.rule_kinds import RULE_KINDS
 from engine.validation.truth.svi import svi_case
 
 KINDS: Mapping[str, Callable[[Case], Mapping[str, Tree]]] = {
+    "garch": garch_fit,
     "lognormal_es": lognormal,
     "matrices": matrix_case,
     "mills": mills_coefficients,

@@ -144,7 +144,7 @@ class Case:
 
     def shared_numbers(self, prefix: str) -> list[float]:
         """Return the one list of numbers that the document states for all its cases under a name with this prefix."""
-        named = [name for name in self._shared if name.startswith(prefix)]
+        named = [name for name, value in self._shared.items() if name.startswith(prefix) and isinstance(value, list)]
         if len(named) != 1:
             raise NotUnderstood(f"{len(named)} series named {prefix}... in the document, 1 is needed")
         return Case(self._shared).numbers(named[0])

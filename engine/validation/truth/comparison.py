@@ -78,8 +78,12 @@ def _number(value: object) -> float | int | None:
 
 
 def _allowed(one: Expectation) -> tuple[float, float]:
-    if one.tolerance is not None:
-        return one.tolerance
-    if one.ours.absolute_tolerance is not None:
-        return one.ours.absolute_tolerance, 0.0
-    return 0.0, DEFAULT_RELATIVE_TOLERANCE
+    own = one.ours.absolute_tolerance
+    if one.tolerance is None:
+        return (0.0, DEFAULT_RELATIVE_TOLERANCE) if own is None else (own, 0.0)
+    absolute, relative = one.tolerance
+    expected = _number(one.expected)
+    if own is not None and not absolute and expected is not None and abs(expected) <= own:
+        # a relative tolerance says nothing of a figure that our accuracy does not tell from 0
+        absolute = own
+    return absolute, relative
