@@ -226,7 +226,24 @@ SIMM_DOCUMENT = {
     "cases": [{"net_sensitivities_per_1pct": {"EUR": -100.0, "USD": 5.0}, "expected_margin_usd": 740}],
 }  # fmt: skip
 
+BACKTEST_DOCUMENT = {
+    "cases": [
+        {"n": 250, "p": 0.01, "exceptions": 4, "expected_cumulative": 0.8922, "abs_tol": 1e-4, "zone": "green",
+         "plus_factor": 0},
+        {"observations": 250, "overlap_days": 1, "level": 0.99, "stoplight_probabilities": [0.95, 0.9999],
+         "expected_max_green": 4, "expected_max_amber": 9},
+        {"n": 100, "failures": 10, "p": 0.1, "n00": 81, "n01": 9, "n10": 9, "n11": 1,
+         "expected": {"LR_pof": 0, "p_pof": 1, "LR_cci": 0, "p_cci": 1, "LR_cc": 0, "p_cc": 1}, "abs_tol": 1e-9},
+        {"n": 255, "p": 0.01, "expected_region": "N<7", "expected_min_accept": 1, "expected_max_accept": 6,
+         "matches_textbook": True},
+        {"df": 2, "level": 0.95, "expected": 5.991, "abs_tol": 5e-4},
+        {"T": 250, "alpha": 0.025, "nu": None, "expected_z2_crit_5pct": -0.7, "expected_z2_crit_0_01pct": -1.8,
+         "abs_tol_5pct": 0.02, "abs_tol_0_01pct": 0.1, "mean_under_h0": 0, "literature_5pct": -0.7},
+    ]
+}  # fmt: skip
+
 DOCUMENTS = {
+    "backtests": BACKTEST_DOCUMENT,
     "deribit_pm": DERIBIT_DOCUMENT,
     "derive_pmrm_vectors": PMRM_DOCUMENT,
     "derive_srm_vectors": SRM_DOCUMENT,
@@ -236,6 +253,11 @@ DOCUMENTS = {
 }
 
 EXPECTED = {
+    "backtests": [
+        (0, "expected_cumulative"), (0, "zone"), (0, "plus_factor"), (1, "expected_max_green"),
+        (1, "expected_max_amber"), (2, "expected", "LR_cci"), (3, "expected_region"), (3, "expected_max_accept"),
+        (4, "expected"), (5, "expected_z2_crit_5pct"), (5, "expected_z2_crit_0_01pct"), (5, "mean_under_h0"),
+    ],
     "deribit_pm": [
         (0, "moves", 2), (0, "expected_pnl_coin", 8), (1, "expected", "worst_bucket"), (1, "expected", "roll_shock"),
         (1, "expected", "risk_matrix_mm"), (2, "params", "mm_factor"), (3, "worked", 0, "expected_multiplier_minus_1"),
@@ -276,7 +298,7 @@ def spoiled(value):
         if value.lstrip("-").isdigit():
             return str(int(value) + 10**9)
         return re.sub(r"\d+(?=%|\D*$)", "77", value) if re.search(r"\d", value) else f"not {value}"
-    return value * 1.5 + 1
+    return value * 1.5 + 2
 
 
 def test_every_kind_has_a_document():
@@ -295,7 +317,7 @@ def test_a_wrong_figure_fails(kind, path):
     for step in path[:-1]:
         place = place[step]
     place[path[-1]] = spoiled(place[path[-1]])
-    found = evaluate_document(kind, document)[path[0]]
+    (found,) = evaluate_document(kind, {**document, "cases": [document["cases"][path[0]]]})
     assert found.status is Status.FAILED
     assert str(next(step for step in reversed(path) if isinstance(step, str))) in found.detail
 

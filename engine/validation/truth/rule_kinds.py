@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from engine.validation.truth.backtests import backtest_case
 from engine.validation.truth.case import Case, Tree
 from engine.validation.truth.deribit import deribit_case
 from engine.validation.truth.derive_pmrm import portfolio_margin
@@ -13,6 +14,7 @@ from engine.validation.truth.simm import fx_delta
 from engine.validation.truth.venues import venue_case
 
 RULE_KINDS: Mapping[str, Callable[[Case], Mapping[str, Tree]]] = {
+    "backtests": backtest_case,
     "deribit_pm": deribit_case,
     "derive_pmrm_vectors": portfolio_margin,
     "derive_srm_vectors": standard_margin,
