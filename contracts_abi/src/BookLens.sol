@@ -47,7 +47,11 @@ contract BookLens {
     /// @return packed Two words for each account: address (20 bytes), position version (8), position count (4); cash
     /// in micro-USD (int256), pending funding included, rounded down. After all accounts one word for each position,
     /// in account order: instrument id (uint128), size in lots (int128).
-    function readAccounts(DemoExchange exchange, uint256 start, uint256 count) external view returns (bytes memory packed) {
+    function readAccounts(DemoExchange exchange, uint256 start, uint256 count)
+        external
+        view
+        returns (bytes memory packed)
+    {
         uint256 total = exchange.accountCount();
         if (start >= total) return packed;
         if (count > total - start) count = total - start;

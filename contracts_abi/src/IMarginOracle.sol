@@ -132,7 +132,9 @@ interface IMarginOracle {
     );
     /// @param inForce Value in force of the first field that failed (0 before the first post of a market).
     /// @param offered Value offered for it.
-    event MarketRefused(uint32 indexed marketId, uint64 indexed sequence, Refusal reason, uint256 inForce, uint256 offered);
+    event MarketRefused(
+        uint32 indexed marketId, uint64 indexed sequence, Refusal reason, uint256 inForce, uint256 offered
+    );
     event SignerSetChanged(uint32 indexed epoch, uint8 threshold, uint8 stepThreshold, address[] signers);
     event MarketConfigured(uint32 indexed marketId, string name, MarketConfig config);
     event HeartbeatChanged(uint32 heartbeatSeconds);
@@ -231,11 +233,12 @@ interface IMarginOracle {
 
     /// @notice Replaces the signer set: bumps the epoch, which kills signatures in flight.
     /// @param threshold m, more than half of the signers.
-    /// @param stepThreshold m2, above m and at most n: what a report with `exceedsStep` needs.
+    /// @param stepThreshold m2, above m and at most n: what a report with `exceedsStep` needs, which lifts the
+    /// limits of rises; nothing lifts those of falls.
     function setSigners(uint8 threshold, uint8 stepThreshold, address[] calldata signers) external;
 
     /// @notice Adds a market or changes its limits. Ids are the owner's choice and never reused for another product.
     function configureMarket(uint32 marketId, string calldata name, MarketConfig calldata config) external;
 
-    function setHeartbeat(uint32 heartbeatSeconds) external;
+    function setHeartbeat(uint32 newHeartbeatSeconds) external;
 }

@@ -22,17 +22,19 @@ library MarginBounds {
         uint256 offered;
     }
 
-    /// @dev How far a tuple may move: not at all limited, or by the limits of each group over the elapsed time.
+    /// @dev How far a tuple may move: not at all limited, or by the limits of each group over the elapsed time, of
+    /// which the higher quorum lifts those of rises.
     struct Moves {
         bool areLimited;
+        bool risesAreLifted;
         uint256 elapsedSeconds;
     }
 
     /// @notice Judges a tuple (packed as in `MarginWords`) whose time is not before that of the tuple in force.
-    /// @param liftsMoves Whether step and rate limits are lifted (`exceedsStep`, signed by the higher quorum); the
-    /// absolute range never is.
+    /// @param liftsRises Whether the limits of rises are lifted (`exceedsStep`, signed by the higher quorum); those of
+    /// falls and the absolute range never are.
     /// @param verdict Receives the answer, so that one place in memory serves all markets of a report.
-    function judge(MarginWords.Market storage market, uint256 offered, bool liftsMoves, Verdict memory verdict)
+    function judge(MarginWords.Market storage market, uint256 offered, bool liftsRises, Verdict memory verdict)
         internal
         view
     {
@@ -45,7 +47,8 @@ library MarginBounds {
         }
         if (!_initialCoversMaintenance(verdict, inForce, offered)) return;
         Moves memory moves;
-        moves.areLimited = MarginWords.time(inForce) != 0 && !liftsMoves;
+        moves.areLimited = MarginWords.time(inForce) != 0;
+        moves.risesAreLifted = liftsRises;
         moves.elapsedSeconds = MarginWords.time(offered) - MarginWords.time(inForce);
         uint256 second = market.secondLimits;
         uint256 limits = MarginWords.initialLimits(first);
@@ -78,13 +81,10 @@ library MarginBounds {
         returns (bool)
     {
         for (uint256 side = 0; side < SIDES; ++side) {
-            uint256 initial = MarginWords.value(offered, side);
-            if (initial < MarginWords.value(offered, side + SIDES)) {
+            uint256 initial = MarginWords.valueAt(offered, side);
+            if (initial < MarginWords.valueAt(offered, side + SIDES)) {
                 return _refuse(
-                    verdict,
-                    IMarginOracle.Refusal.InitialBelowMaintenance,
-                    MarginWords.value(inForce, side),
-                    initial
+                    verdict, IMarginOracle.Refusal.InitialBelowMaintenance, MarginWords.valueAt(inForce, side), initial
                 );
             }
         }
@@ -100,10 +100,10 @@ library MarginBounds {
         Moves memory moves,
         IMarginOracle.Refusal riseReason
     ) private pure returns (bool) {
-        uint256 long = MarginWords.value(inForce, 0);
-        uint256 short = MarginWords.value(inForce, 1);
-        return _field(verdict, limits, long, MarginWords.value(offered, 0), moves, riseReason)
-            && _field(verdict, limits, short, MarginWords.value(offered, 1), moves, riseReason);
+        uint256 long = MarginWords.valueAt(inForce, 0);
+        uint256 short = MarginWords.valueAt(inForce, 1);
+        return _field(verdict, limits, long, MarginWords.valueAt(offered, 0), moves, riseReason)
+            && _field(verdict, limits, short, MarginWords.valueAt(offered, 1), moves, riseReason);
     }
 
     /// @dev Unchecked: amounts have 32 bits, times 40, and what is subtracted is the smaller.
@@ -124,6 +124,7 @@ library MarginBounds {
             }
             if (!moves.areLimited) return true;
             if (offered > inForce) {
+                if (moves.risesAreLifted) return true;
                 if (offered - inForce <= _allowedRise(limits, inForce, moves.elapsedSeconds, riseReason)) return true;
                 return _refuse(verdict, riseReason, inForce, offered);
             }

@@ -90,8 +90,8 @@ contract MarginOracle is MarginStore, Ownable2Step {
         emit MarketConfigured(marketId, name, config);
     }
 
-    function setHeartbeat(uint32 heartbeat) external onlyOwner {
-        _setHeartbeat(heartbeat);
+    function setHeartbeat(uint32 newHeartbeatSeconds) external onlyOwner {
+        _setHeartbeat(newHeartbeatSeconds);
     }
 
     // ------------------------------------------------------------------ inside
@@ -167,8 +167,8 @@ contract MarginOracle is MarginStore, Ownable2Step {
         uint256 rootIndex = 1 - head.rootIndex;
         _accountsRoots[rootIndex] = report.accountsRoot;
         // One write in place of one for each field; the order is that of the struct, the first field lowest.
-        uint256 word = report.sequence | uint256(report.referenceBlock) << 64 | uint256(report.referenceTimestamp) << 128
-            | previousRootUntil << 168 | uint256(head.heartbeatSeconds) << 208 | rootIndex << 240;
+        uint256 word = report.sequence | uint256(report.referenceBlock) << 64 | uint256(report.referenceTimestamp)
+            << 128 | previousRootUntil << 168 | uint256(head.heartbeatSeconds) << 208 | rootIndex << 240;
         assembly ("memory-safe") {
             sstore(_head.slot, word)
         }

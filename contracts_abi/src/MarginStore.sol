@@ -66,14 +66,14 @@ abstract contract MarginStore is IMarginOracle, EIP712 {
         uint256 side = isLong ? 0 : 1;
         uint256 ratio;
         if (purpose == Purpose.Liquidating) {
-            ratio = MarginWords.value(tuple, MAINTENANCE_FIELD + side);
+            ratio = MarginWords.valueAt(tuple, MAINTENANCE_FIELD + side);
         } else {
-            ratio = MarginWords.value(tuple, side);
+            ratio = MarginWords.valueAt(tuple, side);
             if (!_isFresh(MarginWords.time(tuple))) {
                 ratio = Math.max(ratio, MarginWords.fallbackInitialPpm(_markets[marketId].firstLimits));
             }
         }
-        uint256 slope = MarginWords.value(tuple, SLOPE_FIELD + side);
+        uint256 slope = MarginWords.valueAt(tuple, SLOPE_FIELD + side);
         return Math.mulDiv(
             notionalWad, ratio * SLOPE_NOTIONAL_WAD + slope * notionalWad, PPM * SLOPE_NOTIONAL_WAD, Math.Rounding.Ceil
         );
@@ -97,8 +97,7 @@ abstract contract MarginStore is IMarginOracle, EIP712 {
 
     function accountsStale() external view returns (bool) {
         Head memory head = _head;
-        return _accountsRoots[head.rootIndex] == 0
-            || block.timestamp - head.referenceTimestamp > head.heartbeatSeconds;
+        return _accountsRoots[head.rootIndex] == 0 || block.timestamp - head.referenceTimestamp > head.heartbeatSeconds;
     }
 
     function hashAccount(AccountLeaf calldata leaf) public view returns (bytes32) {

@@ -43,7 +43,7 @@ library MarginWords {
     }
 
     /// @notice Value `field` (0 ... 5, in the order of `MarketMargin`) of a tuple.
-    function value(uint256 tuple, uint256 field) internal pure returns (uint256) {
+    function valueAt(uint256 tuple, uint256 field) internal pure returns (uint256) {
         unchecked {
             return uint32(tuple >> (200 - 32 * field));
         }
@@ -133,8 +133,8 @@ library MarginWords {
         pure
         returns (uint256)
     {
-        return
-            uint256(bounds.minimum) << 128 | uint256(bounds.maximum) << 96 | third << 64 | fourth << 32 | bounds.fallHourly;
+        return uint256(bounds.minimum) << 128 | uint256(bounds.maximum) << 96 | third << 64 | fourth << 32
+            | bounds.fallHourly;
     }
 
     function _unpackSteps(uint256 limits) private pure returns (IMarginOracle.Bounds memory bounds) {

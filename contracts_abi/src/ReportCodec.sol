@@ -19,10 +19,15 @@ library ReportCodec {
     uint256 private constant WRAPPER_BYTES = 68;
 
     bytes32 private constant MARKET_TYPE_HASH = keccak256(
-        "MarketMargin(uint32 marketId,uint32 initialLong,uint32 initialShort,uint32 maintenanceLong,uint32 maintenanceShort,uint32 slopeLong,uint32 slopeShort)"
+        "MarketMargin(uint32 marketId,uint32 initialLong,uint32 initialShort,"
+        "uint32 maintenanceLong,uint32 maintenanceShort,uint32 slopeLong,uint32 slopeShort)"
     );
     bytes32 private constant REPORT_TYPE_HASH = keccak256(
-        "Report(uint32 signerSetEpoch,uint64 sequence,uint64 referenceBlock,bytes32 referenceBlockHash,uint64 referenceTimestamp,uint64 validUntil,bytes32 modelHash,bytes32 detailsHash,bytes32 accountsRoot,uint32 accountCount,bool exceedsStep,MarketMargin[] markets)MarketMargin(uint32 marketId,uint32 initialLong,uint32 initialShort,uint32 maintenanceLong,uint32 maintenanceShort,uint32 slopeLong,uint32 slopeShort)"
+        "Report(uint32 signerSetEpoch,uint64 sequence,uint64 referenceBlock,bytes32 referenceBlockHash,"
+        "uint64 referenceTimestamp,uint64 validUntil,bytes32 modelHash,bytes32 detailsHash,bytes32 accountsRoot,"
+        "uint32 accountCount,bool exceedsStep,MarketMargin[] markets)"
+        "MarketMargin(uint32 marketId,uint32 initialLong,uint32 initialShort,"
+        "uint32 maintenanceLong,uint32 maintenanceShort,uint32 slopeLong,uint32 slopeShort)"
     );
 
     /// @dev Who signed: the set as it travelled, and where its signatures lie.

@@ -2,7 +2,6 @@
 pragma solidity ^0.8.24;
 
 import {BookLens} from "../src/BookLens.sol";
-import {DemoFeed} from "../src/demo/DemoFeed.sol";
 import {DemoMarkets} from "../src/demo/DemoMarkets.sol";
 import {ExchangeFixture} from "./demo/ExchangeFixture.sol";
 
@@ -12,7 +11,7 @@ contract BookLensTest is ExchangeFixture {
 
     function setUp() external {
         deployVenue();
-        lens = new BookLens();
+        lens = BookLens(vm.deployCode("BookLens.sol:BookLens", ""));
         bytes memory seeds = abi.encodePacked(
             abi.encodePacked(TRADER, int64(500e6), uint8(2), ETH_PERPETUAL, -2 * ONE, ETH_CALL, ONE),
             abi.encodePacked(STRANGER, int64(-7), uint8(0)),
@@ -77,8 +76,8 @@ contract BookLensTest is ExchangeFixture {
         bytes memory packed = lens.readAccounts(exchange, 0, 1);
         int256 equity = int256(word(packed, 1));
         for (uint256 i = 2; i < 4; ++i) {
-            int256 value = int256(int128(uint128(word(packed, i))))
-                * int256(exchange.markE8(uint32(word(packed, i) >> 128)));
+            int256 value =
+                int256(int128(uint128(word(packed, i)))) * int256(exchange.markE8(uint32(word(packed, i) >> 128)));
             equity += value / 1e10;
             if (value % 1e10 < 0) --equity;
         }
@@ -118,7 +117,7 @@ contract BookLensTest is ExchangeFixture {
     }
 
     function test_markets_are_read_with_feeds_and_slices() external {
-        exchange.addUnderlying("SOL", new DemoFeed(address(this), "SOL / USD"), 50, 1);
+        exchange.addUnderlying("SOL", newFeed("SOL / USD"), 50, 1);
         exchange.listInstrument(DemoMarkets.Kind.Future, BTC, 2, 0, expiry);
         (
             BookLens.UnderlyingInfo[] memory underlyings,
@@ -153,7 +152,8 @@ contract BookLensTest is ExchangeFixture {
         for (uint32 id = ETH_FUTURE; id <= ETH_PUT; ++id) {
             exchange.settle(id, 2);
         }
-        (, BookLens.InstrumentInfo[] memory instruments, BookLens.SliceInfo[] memory slices) = lens.readMarkets(exchange);
+        (, BookLens.InstrumentInfo[] memory instruments, BookLens.SliceInfo[] memory slices) =
+            lens.readMarkets(exchange);
         vm.assertEq(slices.length, 0);
         vm.assertEq(instruments[ETH_CALL].settlementPriceE8, ETH_PRICE);
     }

@@ -91,8 +91,8 @@ contract BoundsTest is OracleFixture {
     }
 
     function test_initial_may_equal_maintenance() external {
+        pass(100 hours);
         IMarginOracle.Report memory report = draft(2);
-        report.exceedsStep = true;
         report.markets[0].initialLong = 50_000;
         passes(report);
     }
@@ -111,8 +111,8 @@ contract BoundsTest is OracleFixture {
     }
 
     function test_a_small_initial_rises_by_the_least_step() external {
+        pass(100 hours);
         IMarginOracle.Report memory report = draft(2);
-        report.exceedsStep = true;
         (report.markets[0].initialLong, report.markets[0].maintenanceLong) = (10_000, 5_000);
         passes(report);
         pass(1 hours);
@@ -179,11 +179,18 @@ contract BoundsTest is OracleFixture {
         refuses(report, IMarginOracle.Refusal.RateDown, 3_000, 2_499);
     }
 
-    function test_higher_quorum_lifts_steps_and_rates() external {
+    function test_higher_quorum_lifts_the_limits_of_rises() external {
         IMarginOracle.Report memory report = draft(2);
         report.exceedsStep = true;
-        report.markets[0] = IMarginOracle.MarketMargin(1, 900_000, 10_000, 800_000, 5_000, 500_000, 0);
+        report.markets[0] = IMarginOracle.MarketMargin(1, 900_000, 900_000, 800_000, 800_000, 500_000, 500_000);
         passes(report);
+    }
+
+    function test_no_quorum_lifts_the_limits_of_falls() external {
+        IMarginOracle.Report memory report = draft(2);
+        report.exceedsStep = true;
+        (report.markets[0].initialLong, report.markets[0].maintenanceLong) = (10_000, 5_000);
+        refuses(report, IMarginOracle.Refusal.RateDown, 100_000, 10_000);
     }
 
     function test_first_post_has_no_step_but_a_range() external {
@@ -245,70 +252,5 @@ contract BoundsTest is OracleFixture {
             vm.assertEq(oracle.marginUnsafe(1).initialLong, 100_000);
             vm.assertTrue(oracle.marginUnsafe(1).referenceTimestamp < report.referenceTimestamp, "half a tuple");
         }
-    }
-
-    // ------------------------------------------------------------------ configuration
-
-    function test_configuration_reads_back() external view {
-        vm.assertEq(keccak256(abi.encode(oracle.marketConfig(1))), keccak256(abi.encode(defaultConfig())));
-        vm.assertTrue(!oracle.marketConfig(9).exists, "unknown market exists");
-    }
-
-    function testFuzz_configuration_reads_back(IMarginOracle.MarketConfig memory config) external {
-        config.exists = true;
-        config.initial.riseHourly = 0;
-        config.slope.riseHourly = 0;
-        (config.maintenance.stepRelativePpm, config.maintenance.stepMinimum) = (0, 0);
-        if (config.initial.minimum == 0) config.initial.minimum = 1;
-        if (config.maintenance.minimum == 0) config.maintenance.minimum = 1;
-        config.initial.maximum = type(uint32).max;
-        config.maintenance.maximum = type(uint32).max;
-        config.slope.maximum = type(uint32).max;
-        if (config.fallbackInitialPpm < config.initial.minimum) config.fallbackInitialPpm = config.initial.minimum;
-        vm.prank(OWNER);
-        oracle.configureMarket(7, "fuzzed", config);
-        vm.assertEq(keccak256(abi.encode(oracle.marketConfig(7))), keccak256(abi.encode(config)));
-    }
-
-    function refusesConfig(IMarginOracle.MarketConfig memory config) internal {
-        vm.prank(OWNER);
-        vm.expectRevert(IMarginOracle.InvalidConfiguration.selector);
-        oracle.configureMarket(1, "market", config);
-    }
-
-    function test_configurations_that_are_refused() external {
-        IMarginOracle.MarketConfig memory config = defaultConfig();
-        config.exists = false;
-        refusesConfig(config);
-        config = defaultConfig();
-        config.initial.minimum = 0;
-        refusesConfig(config);
-        config = defaultConfig();
-        config.maintenance.minimum = 0;
-        refusesConfig(config);
-        config = defaultConfig();
-        config.initial.maximum = config.initial.minimum - 1;
-        refusesConfig(config);
-        config = defaultConfig();
-        config.maintenance.maximum = config.maintenance.minimum - 1;
-        refusesConfig(config);
-        config = defaultConfig();
-        (config.slope.minimum, config.slope.maximum) = (2, 1);
-        refusesConfig(config);
-        config = defaultConfig();
-        config.fallbackInitialPpm = config.initial.minimum - 1;
-        refusesConfig(config);
-        config = defaultConfig();
-        config.initial.riseHourly = 1;
-        refusesConfig(config);
-        config = defaultConfig();
-        config.slope.riseHourly = 1;
-        refusesConfig(config);
-        config = defaultConfig();
-        config.maintenance.stepRelativePpm = 1;
-        refusesConfig(config);
-        config = defaultConfig();
-        config.maintenance.stepMinimum = 1;
-        refusesConfig(config);
     }
 }

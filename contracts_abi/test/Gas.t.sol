@@ -44,8 +44,12 @@ contract GasTest is OracleFixture {
     }
 
     function test_gas_of_posts_three_of_five() external {
-        uint256[3] memory amount =
-            measurePosts(5, 3, "3-of-5", "55.5k this quorum over two values; Derive, three signers, one feed 70.9k; OCR2 of 4 nodes 91.9k");
+        uint256[3] memory amount = measurePosts(
+            5,
+            3,
+            "3-of-5",
+            "55.5k this quorum over two values; Derive, three signers, one feed 70.9k; OCR2 of 4 nodes 91.9k"
+        );
         vm.assertLe(amount[0], 75_000, "3-of-5 with one market");
         vm.assertLe((amount[2] - amount[0]) / 15, 14_000, "each further market");
     }
@@ -59,8 +63,16 @@ contract GasTest is OracleFixture {
         (report.accountsRoot, proof) = MerkleTree.ofDepth(oracle.hashAccount(leaf), 14);
         oracle.post(packSigned(report));
         uint256 execution = execute(abi.encodeCall(oracle.verifyAccount, (leaf, proof, false)));
-        row("proof check, 16,000 accounts, as a transaction of its own", vm.lastCallGas().gasTotalUsed, "44.4k at this depth, packed leaf");
-        row("proof check, 16,000 accounts, execution", execution, "5.5k at this depth, leaf bound to no contract and no age");
+        row(
+            "proof check, 16,000 accounts, as a transaction of its own",
+            vm.lastCallGas().gasTotalUsed,
+            "44.4k at this depth, packed leaf"
+        );
+        row(
+            "proof check, 16,000 accounts, execution",
+            execution,
+            "5.5k at this depth, leaf bound to no contract and no age"
+        );
         vm.assertLe(execution, 10_000, "proof check");
     }
 

@@ -26,10 +26,16 @@ abstract contract OracleFixture is Test {
     function deployOracle(uint256 signerCount, uint8 threshold, uint8 stepThreshold) internal {
         vm.warp(1_800_000_000);
         vm.roll(1_000_000);
-        oracle = new MarginOracle(OWNER, IMarginOracle.BlockHashSource.Evm, HEARTBEAT);
+        oracle = newOracle(IMarginOracle.BlockHashSource.Evm);
         set = newSignerSet(signerCount, threshold, stepThreshold);
         vm.prank(OWNER);
         oracle.setSigners(threshold, stepThreshold, set.addresses);
+    }
+
+    /// @dev By the compiled artifact: `new` would have the compiler optimise the contract once more in every test
+    /// contract, which takes minutes.
+    function newOracle(IMarginOracle.BlockHashSource source) internal returns (MarginOracle) {
+        return MarginOracle(vm.deployCode("MarginOracle.sol:MarginOracle", abi.encode(OWNER, source, HEARTBEAT)));
     }
 
     /// @dev Keys 1 ... n, ordered by address.
@@ -108,7 +114,11 @@ abstract contract OracleFixture is Test {
         return bytes.concat(packReport(report, uint8(signers.keys.length)), packSet(signers), signatures);
     }
 
-    function packReport(IMarginOracle.Report memory report, uint8 signerCount) internal pure returns (bytes memory packed) {
+    function packReport(IMarginOracle.Report memory report, uint8 signerCount)
+        internal
+        pure
+        returns (bytes memory packed)
+    {
         packed = abi.encodePacked(
             report.signerSetEpoch,
             report.sequence,
@@ -151,5 +161,13 @@ abstract contract OracleFixture is Test {
     /// @dev Posts the markets 1 ... marketCount at their defaults.
     function postDefaults(uint256 marketCount) internal {
         postReport(draft(marketCount));
+    }
+
+    /// @dev `post` and `preview` must refuse alike.
+    function refuses(bytes memory packed, bytes memory reason) internal {
+        vm.expectRevert(reason);
+        oracle.preview(packed);
+        vm.expectRevert(reason);
+        oracle.post(packed);
     }
 }

@@ -136,8 +136,11 @@ contract ReadsTest is OracleFixture {
                 place
             )
         );
-        bytes32 inner =
-            keccak256(abi.encode(domain, leaf.accountKey, leaf.positionVersion, leaf.initialWad, leaf.maintenanceWad, leaf.referenceBlock));
+        bytes32 inner = keccak256(
+            abi.encode(
+                domain, leaf.accountKey, leaf.positionVersion, leaf.initialWad, leaf.maintenanceWad, leaf.referenceBlock
+            )
+        );
         vm.assertEq(oracle.hashAccount(leaf), keccak256(abi.encodePacked(inner)));
         vm.assertEq(name, "MarginOracle");
         vm.assertEq(version, "1");

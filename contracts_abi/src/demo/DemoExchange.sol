@@ -5,7 +5,7 @@ import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {IMarginOracle} from "../IMarginOracle.sol";
-import {DemoLedger} from "./DemoLedger.sol";
+import {DemoGenesis} from "./DemoGenesis.sol";
 import {DemoMarkets} from "./DemoMarkets.sol";
 import {DemoSurfaceFeed} from "./DemoSurfaceFeed.sol";
 
@@ -16,7 +16,7 @@ import {DemoSurfaceFeed} from "./DemoSurfaceFeed.sol";
 ///   below a fifth of the sum of ratios.
 /// An account lives under the measure that it last opened under. While the accounts root is stale, everybody lives by
 /// ratios, for which the oracle holds the stale mode.
-contract DemoExchange is DemoLedger {
+contract DemoExchange is DemoGenesis {
     using SafeERC20 for IERC20;
 
     uint256 private constant WAD_PER_MICRO = 1e12;
@@ -29,17 +29,12 @@ contract DemoExchange is DemoLedger {
 
     IMarginOracle public immutable oracle;
     IERC20 public immutable quoteToken;
-    bool public isOpen;
     uint256 public badDebtMicro;
 
-    event Opened();
     event Deposited(address indexed account, uint64 amountMicro);
     event Withdrawn(address indexed account, uint64 amountMicro);
     event Liquidated(address indexed account, address indexed liquidator, uint256 feeMicro, uint256 badDebtMicro);
 
-    error NotOpen();
-    error AlreadyOpen();
-    error MalformedSeed();
     error NothingToTrade();
     error NotTradable(uint32 instrumentId);
     error InsufficientMargin(address account, int256 equityWad, uint256 requiredWad);
@@ -54,46 +49,6 @@ contract DemoExchange is DemoLedger {
     {
         oracle = oracle_;
         quoteToken = quoteToken_;
-    }
-
-    modifier whenOpen() {
-        if (!isOpen) revert NotOpen();
-        _;
-    }
-
-    // ------------------------------------------------------------------ genesis
-
-    /// @notice Creates accounts in bulk before the venue opens; for local chains, the cash is backed by nothing.
-    /// @param packed For each account: address 20 bytes, cash 8 (int64 micro-USD), position count 1, then for each
-    /// position: instrument id 4, size 8 (int64 lots). Accounts and their instruments must be distinct.
-    function seedAccounts(bytes calldata packed) external onlyOwner {
-        if (isOpen) revert AlreadyOpen();
-        uint256 offset = 0;
-        while (offset < packed.length) {
-            if (packed.length < offset + 29) revert MalformedSeed();
-            address account = address(bytes20(packed[offset:offset + 20]));
-            if (_accounts[account].exists) revert MalformedSeed();
-            Account storage book = _register(account);
-            book.cashMicro = int64(uint64(bytes8(packed[offset + 20:offset + 28])));
-            book.positionVersion = 1;
-            uint256 count = uint8(packed[offset + 28]);
-            offset += 29;
-            if (packed.length < offset + 12 * count) revert MalformedSeed();
-            for (; count > 0; --count) {
-                _seedPosition(account, packed[offset:offset + 12]);
-                offset += 12;
-            }
-        }
-    }
-
-    /// @notice Ends genesis and lets trading begin; funding runs from here.
-    function open() external onlyOwner {
-        if (isOpen) revert AlreadyOpen();
-        isOpen = true;
-        for (uint256 i = 0; i < _underlyings.length; ++i) {
-            _underlyings[i].fundingTimestamp = uint40(block.timestamp);
-        }
-        emit Opened();
     }
 
     // ------------------------------------------------------------------ cash
@@ -162,11 +117,10 @@ contract DemoExchange is DemoLedger {
 
     /// @notice Closes an account whose equity is below its proven maintenance margin. What the account changed since
     /// the proof counts in its favour, so that a new version neither dodges this nor is punished.
-    function liquidateWithProof(
-        address account,
-        IMarginOracle.AccountLeaf calldata leaf,
-        bytes32[] calldata proof
-    ) external whenOpen {
+    function liquidateWithProof(address account, IMarginOracle.AccountLeaf calldata leaf, bytes32[] calldata proof)
+        external
+        whenOpen
+    {
         if (!_accounts[account].marginedByProof) revert NotMarginedByProof(account);
         _verifyLeaf(account, leaf, proof, false);
         uint256 changed = _changesSinceWad(account, leaf.positionVersion, IMarginOracle.Purpose.Liquidating);
@@ -211,7 +165,10 @@ contract DemoExchange is DemoLedger {
     {
         Instrument memory instrument = _instruments[instrumentId];
         if (instrument.settlementPriceE8 != 0) return 0;
-        return oracle.requirement(instrument.marketId, sizeLots > 0, _notionalWad(instrument.underlying, sizeLots), purpose);
+        return
+            oracle.requirement(
+                instrument.marketId, sizeLots > 0, _notionalWad(instrument.underlying, sizeLots), purpose
+            );
     }
 
     function _notionalWad(uint8 underlying, int256 sizeLots) private view returns (uint256) {
@@ -244,7 +201,9 @@ contract DemoExchange is DemoLedger {
         bytes32[] calldata proof,
         bool reducesRisk
     ) private view {
-        if (leaf.accountKey != bytes32(uint256(uint160(account)))) revert WrongLeaf(leaf.accountKey);
+        if (leaf.accountKey != bytes32(uint256(uint160(account)))) {
+            revert WrongLeaf(leaf.accountKey);
+        }
         uint64 version = _accounts[account].positionVersion;
         if (leaf.positionVersion > version || version - leaf.positionVersion > MAXIMUM_CHANGES) {
             revert LeafTooOld(leaf.positionVersion, version);
@@ -285,16 +244,5 @@ contract DemoExchange is DemoLedger {
             badDebtMicro += badDebt;
         }
         emit Liquidated(account, msg.sender, feeMicro, badDebt);
-    }
-
-    function _seedPosition(address account, bytes calldata packed) private {
-        uint32 instrumentId = uint32(bytes4(packed[:4]));
-        int64 sizeLots = int64(uint64(bytes8(packed[4:12])));
-        Instrument storage instrument = _instrumentAt(instrumentId);
-        if (sizeLots == 0 || _sizeOf(account, instrumentId) != 0) revert MalformedSeed();
-        if (instrument.kind == uint8(Kind.Perpetual)) {
-            _underlyings[instrument.underlying].netPerpetualLots += sizeLots;
-        }
-        _appendPosition(account, Position(instrumentId, sizeLots, 0));
     }
 }

@@ -199,7 +199,11 @@ abstract contract DemoLedger is DemoMarkets {
     }
 
     /// @dev The position with its index; a size of zero when there is none.
-    function _find(address account, uint32 instrumentId) private view returns (uint256 index, Position memory position) {
+    function _find(address account, uint32 instrumentId)
+        private
+        view
+        returns (uint256 index, Position memory position)
+    {
         uint256 count = _accounts[account].positionCount;
         for (index = 0; index < count; ++index) {
             position = _positions[account][index];

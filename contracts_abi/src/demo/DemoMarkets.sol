@@ -169,9 +169,9 @@ abstract contract DemoMarkets is Ownable2Step {
             revert StaleSurface(instrument.underlying, instrument.expiry, slice.updatedAt);
         }
         uint256 secondsToExpiry = instrument.expiry - block.timestamp;
-        uint256 forwardE8 = (
-            spotE8.toInt256() * (PPM * YEAR + int256(slice.carryPpm) * secondsToExpiry.toInt256()) / (PPM * YEAR)
-        ).toUint256();
+        uint256 forwardE8 = (spotE8.toInt256() * (PPM * YEAR + int256(slice.carryPpm) * secondsToExpiry.toInt256())
+                / (PPM * YEAR))
+        .toUint256();
         if (instrument.kind == uint8(Kind.Future)) return forwardE8;
         return OptionMath.black76(
             instrument.kind == uint8(Kind.Call),

@@ -30,7 +30,8 @@ library OptionMath {
         int256 d2 = d1 - deviation;
         int256 sign = isCall ? int256(1) : int256(-1);
         int256 value = sign
-            * (forward.toInt256() * normalDistribution(sign * d1) - strike.toInt256() * normalDistribution(sign * d2)) / ONE;
+            * (forward.toInt256() * normalDistribution(sign * d1) - strike.toInt256() * normalDistribution(sign * d2))
+            / ONE;
         int256 intrinsic = sign * (forward.toInt256() - strike.toInt256());
         if (intrinsic < 0) intrinsic = 0;
         return uint256(value > intrinsic ? value : intrinsic);

@@ -39,11 +39,11 @@ abstract contract ExchangeFixture is OracleFixture {
         deployOracle(3, 2, 3);
         configure(1);
         configure(2);
-        dollar = new DemoDollar();
-        surface = new DemoSurfaceFeed(address(this));
-        exchange = new DemoExchange(address(this), oracle, dollar, surface);
-        ethFeed = new DemoFeed(address(this), "ETH / USD");
-        btcFeed = new DemoFeed(address(this), "BTC / USD");
+        dollar = DemoDollar(vm.deployCode("DemoDollar.sol:DemoDollar", ""));
+        surface = DemoSurfaceFeed(vm.deployCode("DemoSurfaceFeed.sol:DemoSurfaceFeed", abi.encode(address(this))));
+        exchange = newExchange();
+        ethFeed = newFeed("ETH / USD");
+        btcFeed = newFeed("BTC / USD");
         exchange.addUnderlying("ETH", ethFeed, 100, 1_000 * 1e8);
         exchange.addUnderlying("BTC", btcFeed, 100, 100 * 1e8);
         expiry = uint40(vm.getBlockTimestamp() + 30 days);
@@ -55,6 +55,16 @@ abstract contract ExchangeFixture is OracleFixture {
         price(ETH_PRICE, BTC_PRICE);
         dollar.mint(address(exchange), 1e15);
         postFlat();
+    }
+
+    function newExchange() internal returns (DemoExchange) {
+        return DemoExchange(
+            vm.deployCode("DemoExchange.sol:DemoExchange", abi.encode(address(this), oracle, dollar, surface))
+        );
+    }
+
+    function newFeed(string memory description) internal returns (DemoFeed) {
+        return DemoFeed(vm.deployCode("DemoFeed.sol:DemoFeed", abi.encode(address(this), description)));
     }
 
     /// @dev The report of `draft` with slopes of zero, so that requirements are round figures.

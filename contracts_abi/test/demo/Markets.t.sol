@@ -60,8 +60,7 @@ contract MarketsTest is ExchangeFixture {
         pass(1 days + 1);
         ethFeed.push(int256(ETH_PRICE), uint40(vm.getBlockTimestamp()));
         exchange.markE8(ETH_PERPETUAL);
-        bytes memory reason =
-            abi.encodeWithSelector(DemoMarkets.StaleSurface.selector, ETH, expiry, updatedAt);
+        bytes memory reason = abi.encodeWithSelector(DemoMarkets.StaleSurface.selector, ETH, expiry, updatedAt);
         vm.expectRevert(reason);
         exchange.markE8(ETH_FUTURE);
         vm.expectRevert(reason);
@@ -236,7 +235,7 @@ contract MarketsTest is ExchangeFixture {
     }
 
     function test_an_empty_feed_has_no_data() external {
-        DemoFeed feed = new DemoFeed(address(this), "empty");
+        DemoFeed feed = newFeed("empty");
         vm.expectRevert(abi.encodeWithSelector(DemoFeed.NoDataPresent.selector, 0));
         feed.latestRoundData();
     }

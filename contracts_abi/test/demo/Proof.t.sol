@@ -36,9 +36,7 @@ contract ProofTest is ExchangeFixture {
     }
 
     function expectNotLiquidatable(uint256 requiredWad) internal {
-        vm.expectRevert(
-            abi.encodeWithSelector(DemoExchange.NotLiquidatable.selector, TRADER, equityWad(), requiredWad)
-        );
+        vm.expectRevert(abi.encodeWithSelector(DemoExchange.NotLiquidatable.selector, TRADER, equityWad(), requiredWad));
     }
 
     /// @dev A little above 1,000: the short future gains as its carry runs off.

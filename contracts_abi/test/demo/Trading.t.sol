@@ -3,6 +3,7 @@ pragma solidity ^0.8.24;
 
 import {Ownable} from "@openzeppelin/contracts/access/Ownable.sol";
 import {DemoExchange} from "../../src/demo/DemoExchange.sol";
+import {DemoGenesis} from "../../src/demo/DemoGenesis.sol";
 import {DemoLedger} from "../../src/demo/DemoLedger.sol";
 import {DemoMarkets} from "../../src/demo/DemoMarkets.sol";
 import {ExchangeFixture} from "./ExchangeFixture.sol";
@@ -224,7 +225,7 @@ contract TradingTest is ExchangeFixture {
     // ------------------------------------------------------------------ genesis
 
     function newVenue() internal returns (DemoExchange venue) {
-        venue = new DemoExchange(address(this), oracle, dollar, surface);
+        venue = newExchange();
         venue.addUnderlying("ETH", ethFeed, 100, 1_000 * 1e8);
         venue.listInstrument(DemoMarkets.Kind.Perpetual, ETH, 1, 0, 0);
         venue.listInstrument(DemoMarkets.Kind.Future, ETH, 1, 0, expiry);
@@ -262,7 +263,7 @@ contract TradingTest is ExchangeFixture {
             abi.encodePacked(TRADER, int64(1), uint8(2), uint32(0), ONE, uint32(0), ONE)
         ];
         for (uint256 i = 0; i < bad.length; ++i) {
-            vm.expectRevert(DemoExchange.MalformedSeed.selector);
+            vm.expectRevert(DemoGenesis.MalformedSeed.selector);
             venue.seedAccounts(bad[i]);
         }
         vm.expectPartialRevert(DemoMarkets.UnknownInstrument.selector);
@@ -271,17 +272,17 @@ contract TradingTest is ExchangeFixture {
 
     function test_genesis_ends_when_the_venue_opens() external {
         DemoExchange venue = newVenue();
-        vm.expectRevert(DemoExchange.NotOpen.selector);
+        vm.expectRevert(DemoGenesis.NotOpen.selector);
         venue.trade(0, ONE);
-        vm.expectRevert(DemoExchange.NotOpen.selector);
+        vm.expectRevert(DemoGenesis.NotOpen.selector);
         venue.liquidate(TRADER);
         vm.prank(STRANGER);
         vm.expectRevert(abi.encodeWithSelector(Ownable.OwnableUnauthorizedAccount.selector, STRANGER));
         venue.open();
         venue.open();
-        vm.expectRevert(DemoExchange.AlreadyOpen.selector);
+        vm.expectRevert(DemoGenesis.AlreadyOpen.selector);
         venue.open();
-        vm.expectRevert(DemoExchange.AlreadyOpen.selector);
+        vm.expectRevert(DemoGenesis.AlreadyOpen.selector);
         venue.seedAccounts("");
     }
 }
