@@ -11,7 +11,7 @@ contract BookLensTest is ExchangeFixture {
 
     function setUp() external {
         deployVenue();
-        lens = BookLens(vm.deployCode("BookLens.sol:BookLens", ""));
+        lens = BookLens(deploy("BookLens", ""));
         bytes memory seeds = abi.encodePacked(
             abi.encodePacked(TRADER, int64(500e6), uint8(2), ETH_PERPETUAL, -2 * ONE, ETH_CALL, ONE),
             abi.encodePacked(STRANGER, int64(-7), uint8(0)),

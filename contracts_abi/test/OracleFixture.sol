@@ -32,10 +32,8 @@ abstract contract OracleFixture is Test {
         oracle.setSigners(threshold, stepThreshold, set.addresses);
     }
 
-    /// @dev By the compiled artifact: `new` would have the compiler optimise the contract once more in every test
-    /// contract, which takes minutes.
     function newOracle(IMarginOracle.BlockHashSource source) internal returns (MarginOracle) {
-        return MarginOracle(vm.deployCode("MarginOracle.sol:MarginOracle", abi.encode(OWNER, source, HEARTBEAT)));
+        return MarginOracle(deploy("MarginOracle", abi.encode(OWNER, source, HEARTBEAT)));
     }
 
     /// @dev Keys 1 ... n, ordered by address.

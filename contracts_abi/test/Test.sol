@@ -53,6 +53,11 @@ abstract contract Test {
         ignored;
     }
 
+    /// @dev Deploys the bytecode that is delivered, as the default profile built it.
+    function deploy(string memory name, bytes memory arguments) internal returns (address) {
+        return vm.deployCode(string.concat("out/", name, ".sol/", name, ".json"), arguments);
+    }
+
     /// @dev Maps a random number into [low, high].
     function bound(uint256 random, uint256 low, uint256 high) internal pure returns (uint256) {
         return low + random % (high - low + 1);

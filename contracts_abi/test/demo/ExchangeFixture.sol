@@ -39,8 +39,8 @@ abstract contract ExchangeFixture is OracleFixture {
         deployOracle(3, 2, 3);
         configure(1);
         configure(2);
-        dollar = DemoDollar(vm.deployCode("DemoDollar.sol:DemoDollar", ""));
-        surface = DemoSurfaceFeed(vm.deployCode("DemoSurfaceFeed.sol:DemoSurfaceFeed", abi.encode(address(this))));
+        dollar = DemoDollar(deploy("DemoDollar", ""));
+        surface = DemoSurfaceFeed(deploy("DemoSurfaceFeed", abi.encode(address(this))));
         exchange = newExchange();
         ethFeed = newFeed("ETH / USD");
         btcFeed = newFeed("BTC / USD");
@@ -58,13 +58,11 @@ abstract contract ExchangeFixture is OracleFixture {
     }
 
     function newExchange() internal returns (DemoExchange) {
-        return DemoExchange(
-            vm.deployCode("DemoExchange.sol:DemoExchange", abi.encode(address(this), oracle, dollar, surface))
-        );
+        return DemoExchange(deploy("DemoExchange", abi.encode(address(this), oracle, dollar, surface)));
     }
 
     function newFeed(string memory description) internal returns (DemoFeed) {
-        return DemoFeed(vm.deployCode("DemoFeed.sol:DemoFeed", abi.encode(address(this), description)));
+        return DemoFeed(deploy("DemoFeed", abi.encode(address(this), description)));
     }
 
     /// @dev The report of `draft` with slopes of zero, so that requirements are round figures.
