@@ -242,12 +242,38 @@ BACKTEST_DOCUMENT = {
     ]
 }  # fmt: skip
 
+REGULATION_DOCUMENT = {
+    "cases": [
+        {"id": "emir_24_confidence", "kind": "rule", "otc": 0.995, "other": 0.99},
+        {"id": "ice_clear_europe", "kind": "rule", "energy": {"model": "FHS", "lookback_days": [250, 500, 1_000]}},
+        {"kind": "apc", "option": "a", "calculated_margin": 80, "min_buffer_share": 0.25, "expected_calm_margin": 100,
+         "worked_path": [
+             {"calculated": 80, "buffer_open": True, "expected": 100},
+             {"calculated": 120, "note": "may be released", "expected_range": [120, 150]}]},
+        {"kind": "apc", "option": "b", "unstressed_margin": 100, "stressed_margin": 300, "min_stress_weight": 0.5,
+         "expected_min_margin": 200},
+        {"kind": "apc", "option": "c", "calculated_margin": 80, "ten_year_vol_margin": 70, "expected_margin": 80},
+        {"kind": "method", "before": "worst loss of 1250 scenarios",
+         "after": "average of the six worst of 2,500 scenarios (10y, absolute shocks)", "implied_level": 0.9976},
+        {"kind": "worked", "scenario_losses_desc": [9, 5, 1], "tail_count": 2, "expected": 7},
+        {"kind": "worked", "lam": 0.5, "var0": 0.04, "returns": [0.0, 0.2], "expected_var": [0.02, 0.03]},
+        {"kind": "worked", "position": -1_000, "daily_vol": 0.01, "z": 2, "bid": 9, "ask": 11, "expected_var": 20,
+         "expected_lvar": 120},
+        {"kind": "worked", "weights": [3, -4], "vols_daily": [0.1, 0.1], "rho": 0.0, "z": 2, "expected": 1},
+        {"kind": "property", "worked": [{"Y": 1, "sigma": 0.1, "Q_over_V": 0.25, "expected": 0.05}]},
+        {"kind": "formula",
+         "formula": "x*HVaR + (1-x)*Stress + Liquidity + Concentration; HVaR lookback >= 10 years with volatility and "
+         "correlation scaling; implied-vol surface including skew as risk factors"},
+    ]
+}  # fmt: skip
+
 DOCUMENTS = {
     "backtests": BACKTEST_DOCUMENT,
     "deribit_pm": DERIBIT_DOCUMENT,
     "derive_pmrm_vectors": PMRM_DOCUMENT,
     "derive_srm_vectors": SRM_DOCUMENT,
     "onchain_margin_rules": ONCHAIN_DOCUMENT,
+    "regulatory_rules": REGULATION_DOCUMENT,
     "simm_fx_delta": SIMM_DOCUMENT,
     "venue_rules": VENUE_DOCUMENT,
 }
@@ -274,6 +300,12 @@ EXPECTED = {
     "onchain_margin_rules": [
         (0, "expected_ppm"), (1, "expected_im"), (2, "expected_mm"), (3, "expected_asset_weight"),
         (3, "expected_liability_weight"), (4, "expected", "mmr"), (4, "expected", "im"), (5, "expected_published"),
+    ],
+    "regulatory_rules": [
+        (0, "otc"), (1, "energy", "lookback_days", 2), (1, "energy", "model"), (2, "expected_calm_margin"),
+        (2, "worked_path", 0, "expected"), (2, "worked_path", 1, "expected_range", 1), (3, "expected_min_margin"),
+        (4, "expected_margin"), (5, "implied_level"), (6, "expected"), (7, "expected_var", 1), (8, "expected_lvar"),
+        (9, "expected"), (10, "worked", 0, "expected"), (11, "formula"),
     ],
     "simm_fx_delta": [(0, "expected_margin_usd")],
     "venue_rules": [
