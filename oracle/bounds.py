@@ -82,11 +82,10 @@ def refusal(posted: PostedMarket | None, report: MarginReport, market: MarketMar
         if initial < maintenance:
             return MarketRefusal(market.market_id, Refusal.INITIAL_BELOW_MAINTENANCE, in_force, initial)
     elapsed = report.reference_timestamp - posted.reference_timestamp
-    moves_are_limited = posted.reference_timestamp != 0 and not report.exceeds_step
     for field in _fields(posted, market):
         reason = _absolute(field)
-        if reason is None and moves_are_limited:
-            reason = _movement(field, elapsed)
+        if reason is None and posted.reference_timestamp:
+            reason = _movement(field, elapsed, report.exceeds_step)
         if reason is not None:
             return MarketRefusal(market.market_id, reason, field.in_force, field.offered)
     return None
@@ -113,8 +112,8 @@ def limit_to_step(report: MarginReport, state: OracleState) -> MarginReport:
 def limit_falls(report: MarginReport, state: OracleState) -> MarginReport:
     """Return the report with falls no faster than the contract's rate; rises stay as they are.
 
-    A ratio that may not fall as far as its target is posted higher than needed, which is the safe side. The higher
-    quorum could lift this limit too; it is asked to let ratios rise, never to let them fall.
+    A ratio that may not fall as far as its target is posted higher than needed, which is the safe side. No quorum
+    lifts this limit.
     """
     posted = {market.market_id: market for market in state.markets}
     limited = (_limited(posted.get(market.market_id), report, market, rises=False) for market in report.markets)
@@ -157,8 +156,8 @@ def _absolute(field: _Field) -> Refusal | None:
     return None
 
 
-def _movement(field: _Field, elapsed_seconds: int) -> Refusal | None:
-    if field.offered - field.in_force > _largest_rise(field, elapsed_seconds):
+def _movement(field: _Field, elapsed_seconds: int, rises_are_lifted: bool) -> Refusal | None:
+    if not rises_are_lifted and field.offered - field.in_force > _largest_rise(field, elapsed_seconds):
         return field.step_up
     if field.in_force - field.offered > _largest_fall(field, elapsed_seconds):
         return Refusal.RATE_DOWN

@@ -65,11 +65,11 @@ def refusal_by_the_words(market: PostedMarket, subject: MarginReport, offered: M
             return Refusal.BELOW_MINIMUM
         if new[index] > limits.maximum:
             return Refusal.ABOVE_MAXIMUM
-        if market.reference_timestamp == 0 or subject.exceeds_step:
+        if market.reference_timestamp == 0:
             continue
         step = max(floor(old[index] * Fraction(limits.step_relative_ppm, 10**6)), limits.step_minimum)
         rise = floor(limits.rise_hourly * hours) if index in (2, 3) else step
-        if new[index] > old[index] + rise:
+        if new[index] > old[index] + rise and not subject.exceeds_step:
             return (Refusal.INITIAL_STEP_UP, Refusal.MAINTENANCE_RATE_UP, Refusal.SLOPE_STEP_UP)[index // 2]
         if new[index] < old[index] - floor(limits.fall_hourly * hours):
             return Refusal.RATE_DOWN
@@ -83,6 +83,14 @@ def test_refusals_agree_with_the_interface(market: PostedMarket, offered: Market
     assert [refused.reason for refused in found] == [
         reason for reason in [refusal_by_the_words(market, subject, offered)] if reason is not None
     ]
+
+
+def test_the_higher_quorum_lifts_rises_and_never_falls() -> None:
+    high = posted(margin(initial=400_000))
+    rise, fall = report(margin(initial=890_000), exceeds_step=True), report(margin(initial=100_000), exceeds_step=True)
+    assert refusals(state(high), rise) == ()
+    (refused,) = refusals(state(high), fall)
+    assert (refused.reason, refused.in_force, refused.offered) == (Refusal.RATE_DOWN, 400_000, 100_000)
 
 
 def test_an_unknown_market_is_foretold() -> None:
