@@ -184,7 +184,7 @@ class TestPortfolioMargin:
         found = pmrm.margin(replace(FLAT, expiries=(half,)), PMRM)
         assert min(found.scenario_profits_wad) == pytest.approx(wad(-100), abs=MONEYNESS_STEP)
 
-    def test_exactly_thirty_days_are_short_term_and_shocks_have_a_floor(self):
+    def test_at_thirty_days_shocks_are_the_ranges_and_both_ends_are_bounded(self):
         far = replace(PMRM, long_term_power_wad=0, volatility_range_down_wad=wad(2))
         at, beyond, soon = (
             pmrm.margin(replace(FLAT, expiries=(pmrm_expiry(option(1_000, True, 1), seconds=seconds),)), change)
