@@ -362,18 +362,6 @@ def test_a_field_without_meaning_is_not_covered(kind):
     assert {one.status for one in evaluate_document(kind, changed)} == {Status.NOT_COVERED}
 
 
-def test_a_case_that_its_source_contradicts_is_not_covered_until_it_is_corrected():
-    changed = copy.deepcopy(SIMM_DOCUMENT)
-    stated, corrected = ({"EUR": amount} for amount in (-50_000_000.0, 0.0))
-    changed["cases"] = [
-        {"id": "simm25_C68", "net_sensitivities_per_1pct": held, "expected_margin_usd": 0}
-        for held in (stated, corrected)
-    ]
-    found = evaluate_document("simm_fx_delta", changed)
-    assert [one.status for one in found] == [Status.NOT_COVERED, Status.PASSED]
-    assert "contradicts" in found[0].detail
-
-
 def test_a_sentence_of_another_form_is_not_covered():
     changed = copy.deepcopy(VENUE_DOCUMENT)
     changed["cases"][3]["mm"] = "half of net portfolio IM + fees"
