@@ -48,15 +48,15 @@ contract MarginOracle is MarginStore, Ownable2Step {
         );
     }
 
-    function preview(bytes calldata packed) external view returns (bytes32, uint256 refusals) {
+    function preview(bytes calldata packed) external view returns (bytes32 digest, uint256 refusals) {
         Report memory report;
-        (uint256 marketCount, bytes32 digest) = _accept(packed, _head, report);
+        uint256 marketCount;
+        (marketCount, digest) = _accept(packed, _head, report);
         MarginBounds.Verdict memory verdict;
         for (uint256 i = 0; i < marketCount; ++i) {
             _judge(report, ReportCodec.marketAt(packed, i), verdict);
             if (!verdict.accepted) ++refusals;
         }
-        return (digest, refusals);
     }
 
     function hashReport(Report calldata report) external view returns (bytes32) {
