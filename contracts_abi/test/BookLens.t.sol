@@ -71,7 +71,9 @@ contract BookLensTest is ExchangeFixture {
     }
 
     function test_cash_and_marks_make_the_venues_equity() external {
-        pass(1 hours);
+        fund(address(this), 100_000e6);
+        exchange.trade(ETH_PERPETUAL, -98 * ONE);
+        pass(1001); // funding that is no whole number of micro-USD
         price(ETH_PRICE, BTC_PRICE);
         bytes memory packed = lens.readAccounts(exchange, 0, 1);
         int256 equity = int256(word(packed, 1));
