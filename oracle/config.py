@@ -122,7 +122,8 @@ class ScheduleSettings(_Section):
 
     interval_seconds: int = Field(60, ge=1, description="Time between cycles.")
     drain_seconds: int = Field(60, ge=1, description="Longest wait for a running cycle on SIGTERM.")
-    alert_after_failures: int = Field(3, ge=1, description="Transient failures in a row before an alert.")
+    alert_after_failures: int = Field(3, ge=1, description="Failures or refusals in a row before an alert.")
+    threads: int = Field(2, ge=1, description="Threads of a valuation; the result does not depend on it.")
 
 
 class StorageSettings(_Section):

@@ -86,7 +86,7 @@ def make_draft(
     progress("snapshot")
     snapshot = read_snapshot(client, settings, stamp, calibration.last_hour)
     progress("scenarios")
-    valuation = evaluate(snapshot, calibration, settings.model)
+    valuation = evaluate(snapshot, calibration, settings.model, settings.schedule.threads)
     progress("report")
     return Draft(snapshot, valuation, report.build(snapshot, valuation, settings.policy.valid_for_seconds))
 

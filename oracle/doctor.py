@@ -49,6 +49,7 @@ def examine(settings: Settings, clock: Callable[[], float] = time.time) -> Itera
     yield _guarded(
         "oracle contract", lambda: _contract(client, settings.contracts.oracle, "MarginOracle", ORACLE_VERSION)
     )
+    yield _guarded("heartbeat", lambda: _heartbeat(settings, client))
     yield _guarded("exchange contract", lambda: _exchange(client, settings))
     yield _guarded("journal", lambda: _journal(settings))
     yield _guarded("calibration", lambda: _calibration(settings, client))
@@ -86,6 +87,19 @@ def _head(client: ChainClient, settings: Settings, clock: Callable[[], float]) -
 def _contract(client: ChainClient, address: str, name: str, version: str | None) -> str:
     Contract(client, address, load_artefact(name).interface).require(client.head(), version)
     return f"{name} at {address}"
+
+
+def _heartbeat(settings: Settings, client: ChainClient) -> str:
+    contract = Contract(client, settings.contracts.oracle, load_artefact("MarginOracle").interface)
+    heartbeat_seconds = contract.call(client.head(), "heartbeatSeconds")
+    margin_seconds = settings.policy.heartbeat_margin_seconds
+    if margin_seconds >= heartbeat_seconds:
+        raise BadConfiguration(
+            f"policy.heartbeat_margin_seconds is {margin_seconds}, the oracle's heartbeat {heartbeat_seconds}: "
+            "every cycle would post",
+            "make it less",
+        )
+    return f"{heartbeat_seconds} s, posted {margin_seconds} s before it runs out"
 
 
 def _exchange(client: ChainClient, settings: Settings) -> str:

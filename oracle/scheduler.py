@@ -104,17 +104,21 @@ class Daemon:
             self._run_cycle()
             self._failures = 0
         except Transient as error:
-            self._failures += 1
-            alert = self._failures >= self._settings.alert_after_failures
-            level = self._log.error if alert else self._log.warning
-            level("cycle_failed", kind="transient", failures_in_a_row=self._failures, alert=alert, **describe(error))
+            self._passing("transient", error)
         except BadData as error:
             self._log.error("cycle_failed", kind="bad_data", alert=True, **describe(error))
         except Refused as error:
-            self._log.warning("cycle_refused", **describe(error))
+            self._passing("refused", error)
         except Fatal as error:
             self._log.critical("fatal", alert=True, **describe(error))
             self.stop(error.exit_code)
+
+    def _passing(self, kind: str, error: OracleError) -> None:
+        """Log what may pass by itself; an alert once it has not for so many cycles in a row."""
+        self._failures += 1
+        alert = self._failures >= self._settings.alert_after_failures
+        level = self._log.error if alert else self._log.warning
+        level("cycle_failed", kind=kind, failures_in_a_row=self._failures, alert=alert, **describe(error))
 
 
 def describe(error: OracleError) -> dict[str, str]:

@@ -338,9 +338,16 @@ def test_doctor_passes_and_says_what_to_do(stage: Stage) -> None:
     shown = cli(stage, "doctor")
     assert shown.exit_code == 0, shown.output
     assert "FAIL" not in shown.output and "3 unlocked" in shown.output
-    other = with_settings(stage, "sick", contracts={"threshold": 3}, calibration={"artefact": "missing.json"})
+    other = with_settings(
+        stage,
+        "sick",
+        contracts={"threshold": 3},
+        calibration={"artefact": "missing.json"},
+        policy={"heartbeat_margin_seconds": 3_600},
+    )
     shown = CliRunner().invoke(app, ["doctor", "--config", str(other)])
     assert shown.exit_code == 1
+    assert "FAIL  heartbeat" in shown.output
     assert "FAIL  signers" in shown.output and "FAIL  calibration" in shown.output and "pass  oracle" in shown.output
 
 

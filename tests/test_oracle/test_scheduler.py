@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable
 
 import pytest
+import structlog
 
 from oracle.config import ScheduleSettings
 from oracle.errors import BadData, Fatal, OracleError, Refused, Transient, WrongChain
@@ -40,6 +41,18 @@ def test_the_daemon_goes_on_after(error: OracleError) -> None:
     box: list[Daemon] = []
     box.append(Daemon(_script(box, [error]), EVERY_SECOND))
     assert box[0].run() == 0
+
+
+@pytest.mark.parametrize("error", [Transient("t"), Refused("r")])
+def test_what_does_not_pass_by_itself_becomes_an_alert(error: OracleError) -> None:
+    box: list[Daemon] = []
+    every_second = ScheduleSettings(interval_seconds=1, alert_after_failures=2)
+    with structlog.testing.capture_logs() as logs:
+        box.append(Daemon(_script(box, [error, error]), every_second))
+        box[0].run()
+    failed = [entry for entry in logs if entry["event"] == "cycle_failed"]
+    assert [entry["alert"] for entry in failed] == [False, True]
+    assert [entry["log_level"] for entry in failed] == ["warning", "error"]
 
 
 def test_a_fatal_error_stops_with_its_exit_code() -> None:
