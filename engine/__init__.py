@@ -3,7 +3,7 @@
 A pure computation: no chain, database, clock, socket or environment variable below this line.
 """
 
-from engine.book import Collateral, Instruments, Kind, Positions
+from engine.book import Instruments, Kind, Positions
 from engine.computation import evaluate
 from engine.configuration import CalibrationSettings, ModelConfiguration
 from engine.dynamics.calibration import Calibration
@@ -19,7 +19,6 @@ __all__ = [
     "BadArtefact",
     "Calibration",
     "CalibrationSettings",
-    "Collateral",
     "EngineError",
     "Evaluation",
     "Instruments",

@@ -1,4 +1,4 @@
-"""Instruments, positions and collateral as structures of arrays; checked once here, then trusted."""
+"""Instruments and positions as structures of arrays; checked once here, then trusted."""
 
 from __future__ import annotations
 
@@ -107,19 +107,6 @@ class Positions:
     def account_of(self, position: int) -> int:
         """Return the account index that holds the position of the given row."""
         return int(np.searchsorted(self.indptr, position, side="right") - 1)
-
-
-@dataclass(frozen=True, slots=True)
-class Collateral:
-    """Cash of each account in quote currency; the settlement numeraire, so it carries no risk of its own."""
-
-    cash: NDArray[np.float64]
-
-    def __post_init__(self) -> None:
-        _coerce(self, np.float64, "cash")
-        bad = np.flatnonzero(~np.isfinite(self.cash))
-        if bad.size:
-            raise InvalidInput(f"account {bad[0]}: cash {self.cash[bad[0]]} is not finite")
 
 
 def check_book(instruments: Instruments, positions: Positions) -> None:

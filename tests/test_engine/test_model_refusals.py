@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 import engine
 from engine import (
-    Collateral,
     InvalidInput,
     Kind,
     MarketState,
@@ -29,7 +28,7 @@ pytestmark = pytest.mark.fast
 
 def test_the_door_has_these_names_and_no_others():
     assert engine.__all__ == [
-        "COMPONENTS", "AccountRequirements", "BadArtefact", "Calibration", "CalibrationSettings", "Collateral",
+        "COMPONENTS", "AccountRequirements", "BadArtefact", "Calibration", "CalibrationSettings",
         "EngineError", "Evaluation", "Instruments", "InvalidInput", "Kind", "MarketRatios", "MarketState",
         "ModelConfiguration", "NonFiniteResult", "Positions", "PriceHistory", "RecentPrices", "VolatilityHistory",
         "calibrate", "evaluate",
@@ -98,8 +97,6 @@ def test_a_bad_position_names_its_account():
         Positions(np.array([0, 2]), np.array([0]), np.array([1.0]))
     with pytest.raises(InvalidInput, match="indptr"):
         Positions(np.array([0, 2, 1]), np.array([0]), np.array([1.0]))
-    with pytest.raises(InvalidInput, match="account 1: cash nan"):
-        Collateral(np.array([1.0, np.nan]))
 
 
 def test_a_quantity_beyond_floats_is_refused_with_its_account_and_drops_nobody():
