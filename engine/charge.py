@@ -7,39 +7,50 @@ book look safer, and an arbitrage may be what makes it look safe.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
-from engine.addons import liquidity_curve
+from engine.addons import LiquidityCurve, liquidity_curve
 from engine.evaluation import AccountRequirements, MarketRatios
-from engine.losses import Problem, price_horizon
 from engine.margin import account_requirements
+from engine.priced import PricedHorizon, Problem, price_horizon
 from engine.ratios import instrument_ratios, market_ratios
 from engine.rows import BookRows
 
 
 @dataclass(frozen=True, slots=True)
-class Charge:
-    """Ratios and requirements, with the content hashes of the scenario sets that they rest on, in order."""
+class PricedBook:
+    """One market state, priced once for any number of accounts.
 
+    Attributes
+    ----------
+    problem : Problem
+    initial, maintenance : PricedHorizon
+    curve : LiquidityCurve
+    markets : MarketRatios
+    """
+
+    problem: Problem
+    initial: PricedHorizon
+    maintenance: PricedHorizon
+    curve: LiquidityCurve
     markets: MarketRatios
-    accounts: AccountRequirements
-    set_hashes: tuple[str, ...]
 
     @property
-    def scenario_set_hash(self) -> str:
-        """Sha256 (hex) of every scenario that was used, in order."""
-        return hashlib.sha256("".join(self.set_hashes).encode()).hexdigest()
+    def set_hashes(self) -> tuple[str, ...]:
+        """Content hashes of the scenario sets, in order."""
+        return tuple(s.content_hash for priced in (self.initial, self.maintenance) for s in priced.sets)
 
 
-def charge_of(problem: Problem, rows: BookRows) -> Charge:
-    """Value every instrument in every scenario of one market state.
+def price_book(problem: Problem) -> PricedBook:
+    """Value every instrument in every scenario of one market state, and take the market ratios from it.
 
     Raises
     ------
     NonFiniteResult
-        If a figure is not finite; the message names the instrument or account.
+        If a figure is not finite; the message names the instrument.
     """
     model = problem.model
     initial = price_horizon(problem, model.initial_horizon_hours, every_hour=False)
@@ -51,25 +62,27 @@ def charge_of(problem: Problem, rows: BookRows) -> Charge:
         instrument_ratios(problem, maintenance, curve, model.liquidation_fee_fraction),
         curve,
     )
-    accounts = account_requirements(problem, rows, initial, maintenance, curve, markets)
-    hashes = tuple(scenarios.content_hash for priced in (initial, maintenance) for scenarios in priced.sets)
-    return Charge(markets, accounts, hashes)
+    return PricedBook(problem, initial, maintenance, curve, markets)
 
 
-def worse_of(quoted: Charge, repaired: Charge) -> Charge:
-    """Return the larger of each ratio, slope and requirement; never below either.
+def charge_accounts(priced: PricedBook, rows: BookRows) -> AccountRequirements:
+    """Return the requirements of some accounts; those of an account do not depend on which others are asked for.
 
-    What binds is that of the larger initial figure, the quoted one's on a tie. Account values stay those of the quoted
-    surface: they are the venue's marks.
+    Raises
+    ------
+    NonFiniteResult
+        If a figure is not finite; the message names the account.
     """
-    return Charge(
-        _worse_ratios(quoted.markets, repaired.markets),
-        _worse_requirements(quoted.accounts, repaired.accounts),
-        quoted.set_hashes + repaired.set_hashes,
-    )
+    return account_requirements(priced.problem, rows, priced.initial, priced.maintenance, priced.curve, priced.markets)
 
 
-def _worse_ratios(quoted: MarketRatios, repaired: MarketRatios) -> MarketRatios:
+def scenario_set_hash(priced: Sequence[PricedBook]) -> str:
+    """Return the sha256 (hex) of every scenario that was used, in order."""
+    return hashlib.sha256("".join(one for book in priced for one in book.set_hashes).encode()).hexdigest()
+
+
+def worse_ratios(quoted: MarketRatios, repaired: MarketRatios) -> MarketRatios:
+    """Return the larger of each ratio and slope, never below either; what binds is that of the larger initial one."""
     worse = {
         one.name: np.maximum(getattr(quoted, one.name), getattr(repaired, one.name))
         for one in fields(MarketRatios)
@@ -82,7 +95,11 @@ def _worse_ratios(quoted: MarketRatios, repaired: MarketRatios) -> MarketRatios:
     return replace(quoted, **worse)
 
 
-def _worse_requirements(quoted: AccountRequirements, repaired: AccountRequirements) -> AccountRequirements:
+def worse_requirements(quoted: AccountRequirements, repaired: AccountRequirements) -> AccountRequirements:
+    """Return the larger of each requirement, never below either; what binds is that of the larger, the first on a tie.
+
+    Account values stay those of the quoted surface: they are the venue's marks.
+    """
     worse = {
         one.name: np.maximum(getattr(quoted, one.name), getattr(repaired, one.name))
         for one in fields(AccountRequirements)

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import reduce
 
 from engine.book import Instruments, Positions, check_book
-from engine.charge import charge_of, worse_of
+from engine.charge import PricedBook, charge_accounts, price_book, scenario_set_hash, worse_ratios, worse_requirements
 from engine.configuration import ModelConfiguration
 from engine.dynamics.calibration import Calibration
 from engine.dynamics.history import RecentPrices
 from engine.dynamics.today import with_running_hour
 from engine.errors import InvalidInput
 from engine.evaluation import Evaluation
-from engine.losses import Problem
 from engine.market import MarketState, check_market
+from engine.priced import Problem
 from engine.rows import cut_into_rows
 from engine.surface.arbitrage import failures
 from engine.surface.repair import repaired_market
@@ -64,13 +65,19 @@ def evaluate(
         for symbol, spot in zip(market.symbols, market.spot, strict=True)
     )
     problem = Problem(calibration, in_order, market, instruments, model, threads)
+    books = priced_books(problem)
     rows = cut_into_rows(instruments, positions)
-    charge = charge_of(problem, rows)
-    repaired = repaired_market(market)
-    if repaired is not None:
-        charge = worse_of(charge, charge_of(replace(problem, market=repaired), rows))
+    accounts = reduce(worse_requirements, (charge_accounts(book, rows) for book in books))
+    markets = reduce(worse_ratios, (book.markets for book in books))
     lines = (*assumptions(calibration, market, model), *surface_repairs(market))
-    return Evaluation(charge.markets, charge.accounts, charge.scenario_set_hash, lines)
+    return Evaluation(markets, accounts, scenario_set_hash(books), lines)
+
+
+def priced_books(problem: Problem) -> tuple[PricedBook, ...]:
+    """Return the market as quoted, priced, and as repaired too where its surface allows arbitrage; the worse counts."""
+    repaired = repaired_market(problem.market)
+    states = (problem,) if repaired is None else (problem, replace(problem, market=repaired))
+    return tuple(price_book(state) for state in states)
 
 
 def assumptions(calibration: Calibration, market: MarketState, model: ModelConfiguration) -> tuple[str, ...]:
@@ -136,7 +143,7 @@ def _check(
         raise InvalidInput(f"recent prices are of {given}; one is needed for each of {list(market.symbols)}")
     for symbol in market.symbols:
         calibration.index_of(symbol)
-    for name in ("es_level", "bound_confidence"):
+    for name in ("measure", "es_level", "bound_confidence"):
         asked, held = getattr(model, name), getattr(calibration.settings, name)
         if asked != held:
             raise InvalidInput(f"{name} is {asked} in the model and {held} in the artefact: recalibrate")

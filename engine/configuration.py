@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from engine.errors import InvalidInput
 
 HORIZON_BUCKETS_HOURS = (1, 4, 24, 72)
+EXPECTED_SHORTFALL, VALUE_AT_RISK = MEASURES = ("expected_shortfall", "value_at_risk")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +35,10 @@ class CalibrationSettings:
         Horizons for which a bound is computed, from `HORIZON_BUCKETS_HOURS`.
     path_step_hours : int
         Distance of the starts of the historical paths.
+    measure : str
+        One of `MEASURES`; what the bound is of.
     es_level, bound_confidence : float
+        Level of the measure, and of its upper bound.
     replicates, mean_block_days : int
         Stationary bootstrap of whole days.
     suspicious_deviations : float
@@ -55,6 +59,7 @@ class CalibrationSettings:
     fallback_inflation: float = 1.5
     horizon_hours: tuple[int, ...] = (4, 24)
     path_step_hours: int = 4
+    measure: str = EXPECTED_SHORTFALL
     es_level: float = 0.99
     bound_confidence: float = 0.95
     replicates: int = 200
@@ -69,6 +74,7 @@ class CalibrationSettings:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "horizon_hours", tuple(self.horizon_hours))
+        _require_measure(self.measure)
         _require_fractions(self, "es_level", "bound_confidence", "slow_decay_daily", "variance_floor")
         _require_positive(self, "library_hours", "minimum_history_hours", "fast_half_life_hours", "path_step_hours")
         _require_positive(self, "mean_block_days", "suspicious_deviations", "fallback_inflation")
@@ -86,8 +92,10 @@ class ModelConfiguration:
 
     Attributes
     ----------
+    measure : str
+        One of `MEASURES`; must be the artefact's, as the next two.
     es_level, bound_confidence : float
-        Must be those of the artefact, whose bound was computed at them.
+        Level of the measure, and of its upper bound.
     initial_horizon_hours, maintenance_horizon_hours : int
         Initial: loss at the end of the horizon. Maintenance: worst loss on the path over the liquidation horizon.
     gross_weight : float
@@ -114,6 +122,7 @@ class ModelConfiguration:
         Binance 2019-2024 (8e-4 and 6e-4 in 8 h).
     """
 
+    measure: str = EXPECTED_SHORTFALL
     es_level: float = 0.99
     bound_confidence: float = 0.95
     initial_horizon_hours: int = 24
@@ -131,6 +140,7 @@ class ModelConfiguration:
     funding_change_hourly: float = 0.0001
 
     def __post_init__(self) -> None:
+        _require_measure(self.measure)
         _require_fractions(self, "es_level", "bound_confidence", "participation_fraction")
         _require_positive(self, "reference_size_usd")
         for name in ("leg_floor_fraction", "initial_over_maintenance", "trend_strength", "liquidation_fee_fraction"):
@@ -154,6 +164,11 @@ def settings_hash(settings: CalibrationSettings | ModelConfiguration) -> str:
     """Return the sha256 (hex) of the record as canonical JSON: sorted keys, no blanks."""
     text = json.dumps(asdict(settings), sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _require_measure(measure: str) -> None:
+    if measure not in MEASURES:
+        raise InvalidInput(f"measure {measure}: choose from {', '.join(MEASURES)}")
 
 
 def _require_fractions(record: object, *names: str) -> None:

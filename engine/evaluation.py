@@ -16,8 +16,16 @@ COMPONENTS = (
     "leg_floor",
     "sum_of_ratios",
     "maintenance",
+    "monte_carlo",
+    "monte_carlo_correlated",
+    "monte_carlo_independent",
 )
 """What can bind a requirement; the int8 codes of an `Evaluation` index this table."""
+POINT, SAMPLING, BOUND = range(3)
+"""The three figures that are kept of everything charged: estimate, with the sampling error of Monte Carlo added, and
+with that of the parameters too, which is what is posted."""
+FIGURES = ("_point", "_sampling", "")
+"""Suffixes of their fields, in that order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,9 +33,9 @@ class MarketRatios:
     """Ratios of M markets, `market_id` ascending; float64 arrays of shape (M,) unless said otherwise.
 
     A ratio is a fraction of the underlying notional (|contracts| x units x spot) for every kind of instrument. A slope
-    is what is added to it per USD 1e6 of that notional. `_point` leaves the sampling bound away; what is posted is the
-    one without a suffix. `worst_` is the instrument (int32) of the market that gave the initial ratio, `binding_` its
-    component (int8, an index into `COMPONENTS`).
+    is what is added to it per USD 1e6 of that notional. What is posted is the one without a suffix, the full bound;
+    `_sampling` leaves the parameters' part of it away, `_point` all of it. `worst_` is the instrument (int32) of the
+    market that gave the initial ratio, `binding_` its component (int8, an index into `COMPONENTS`).
     """
 
     market_id: NDArray[np.int32]
@@ -37,6 +45,10 @@ class MarketRatios:
     maintenance_short: NDArray[np.float64]
     slope_long: NDArray[np.float64]
     slope_short: NDArray[np.float64]
+    initial_long_sampling: NDArray[np.float64]
+    initial_short_sampling: NDArray[np.float64]
+    maintenance_long_sampling: NDArray[np.float64]
+    maintenance_short_sampling: NDArray[np.float64]
     initial_long_point: NDArray[np.float64]
     initial_short_point: NDArray[np.float64]
     maintenance_long_point: NDArray[np.float64]
@@ -55,8 +67,10 @@ class AccountRequirements:
     ----------
     initial, maintenance : float64 arrays, shape (A,)
         initial >= maintenance (1 + d).
+    initial_sampling, maintenance_sampling : float64 arrays, shape (A,)
+        The same with the sampling error of Monte Carlo added to the point estimate, and no more.
     initial_point, maintenance_point : float64 arrays, shape (A,)
-        The same with the point estimate of the expected shortfall.
+        The same with the point estimate of the measure.
     stress_unweighted : float64 array, shape (A,)
         Worst loss over the stress list with every weight 1; reported, not charged.
     value : float64 array, shape (A,)
@@ -67,6 +81,8 @@ class AccountRequirements:
 
     initial: NDArray[np.float64]
     maintenance: NDArray[np.float64]
+    initial_sampling: NDArray[np.float64]
+    maintenance_sampling: NDArray[np.float64]
     initial_point: NDArray[np.float64]
     maintenance_point: NDArray[np.float64]
     stress_unweighted: NDArray[np.float64]

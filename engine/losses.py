@@ -1,4 +1,4 @@
-"""One horizon's tables of profits, and the loss of books on them: tail of history, weighted stress, effective size."""
+"""The losses of books on one horizon's tables: tail of what was drawn, weighted stress, effective size."""
 
 from __future__ import annotations
 
@@ -7,67 +7,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.book import Instruments
-from engine.configuration import ModelConfiguration
-from engine.dynamics.calibration import Calibration
-from engine.dynamics.history import RecentPrices
-from engine.kernels.profit import ProfitTable
-from engine.kernels.revalue import FactorPaths, revalue
+from engine.configuration import EXPECTED_SHORTFALL, ModelConfiguration
+from engine.evaluation import COMPONENTS
 from engine.kernels.tail import expected_shortfall, worst_stress
-from engine.market import MarketState
-from engine.scenarios.historical import historical_paths, stretched_by_trend
-from engine.scenarios.scenario_set import ScenarioSet
-from engine.scenarios.stress import Ranges, alone_indices, horizon_ranges, stress_set, twist_set
+from engine.priced import PricedHorizon, Problem, SampledTable
+from engine.risk import sampling_bound
 from engine.sums import segment_products
-from engine.surface.response import level_shock, parallel_response, thirty_day_link, twist_response
 
-LEAST_RANGE_DEVIATIONS = 1.0
-"""A 99.5 % range is never taken below one deviation of the floored long-run variance."""
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """What every step of an evaluation needs, bundled; one `recent` an underlying, in the market's order."""
-
-    calibration: Calibration
-    recent: tuple[RecentPrices, ...]
-    market: MarketState
-    instruments: Instruments
-    model: ModelConfiguration
-    threads: int
-
-
-@dataclass(frozen=True, slots=True)
-class PricedHorizon:
-    """Every instrument in every scenario of one horizon.
-
-    Attributes
-    ----------
-    hours : int
-    sets : tuple of ScenarioSet
-        Historical ones first, then the stress lists.
-    historical : tuple of ProfitTable
-        Plain, and stretched by the trend where that is on.
-    stress, stress_weighted : tuple of ProfitTable
-        Parallel list and twist, as they are and times their weights.
-    rise_profit, fall_profit : float64 arrays, shape (I,)
-        Profit of one contract when its underlying alone moves by its range.
-    ranges : Ranges
-    """
-
-    hours: int
-    sets: tuple[ScenarioSet, ...]
-    historical: tuple[ProfitTable, ...]
-    stress: tuple[ProfitTable, ...]
-    stress_weighted: tuple[ProfitTable, ...]
-    rise_profit: NDArray[np.float64]
-    fall_profit: NDArray[np.float64]
-    ranges: Ranges
-
-    @property
-    def value(self) -> NDArray[np.float64]:
-        """Worth of one contract now in USD, shape (I,)."""
-        return self.historical[0].value
+Book = tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.float64]]
+"""indptr, instrument and quantity of rows of positions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,53 +25,31 @@ class Losses:
     Attributes
     ----------
     tail : float64 array
-        Largest ES over the historical sets.
-    tail_set : int8 array
-        Index of the historical set that gave it.
+        Largest ES (or VaR, by the model's measure) over the sets that were drawn.
+    tail_sampling : float64 array
+        The same with each set's own sampling error added; what is charged rests on it.
+    tail_component : int8 array
+        Component of the set that gave `tail_sampling`, an index into `COMPONENTS`.
     stress, stress_unweighted : float64 arrays
     finite : bool array
         False where a profit of the row is not a number or overflows: its figures mean nothing.
     """
 
     tail: NDArray[np.float64]
-    tail_set: NDArray[np.int8]
+    tail_sampling: NDArray[np.float64]
+    tail_component: NDArray[np.int8]
     stress: NDArray[np.float64]
     stress_unweighted: NDArray[np.float64]
     finite: NDArray[np.bool_]
 
 
-def price_horizon(problem: Problem, hours: int, every_hour: bool) -> PricedHorizon:
-    """Price all instruments in all scenarios of one horizon.
+@dataclass(frozen=True, slots=True)
+class _Tail:
+    """Measure of each row over one drawn set: its estimate, with the sampling error added, and what is finite."""
 
-    Parameters
-    ----------
-    problem : Problem
-    hours : int
-    every_hour : bool
-        Value the book after each hour, so that the worst point of a path counts (maintenance); else at the end only.
-    """
-    calibration, market, instruments = problem.calibration, problem.market, problem.instruments
-    threads, model = problem.threads, problem.model
-    settings = calibration.settings
-    paths = historical_paths(calibration, problem.recent, hours)
-    historical = [paths]
-    if model.trend_addon:
-        historical.append(stretched_by_trend(paths, calibration, problem.recent, model.trend_strength))
-    ranges = horizon_ranges(paths, _least_range(calibration, market, hours))
-    stress, twist = stress_set(market.symbols, ranges), twist_set(market.symbols, ranges)
-    parallel, link = parallel_response(market, settings), thirty_day_link(market)
-    steps = np.arange(hours, dtype=np.int64) if every_hour else np.array([hours - 1], dtype=np.int64)
-    tables = []
-    for scenarios in historical:
-        shock = level_shock(scenarios.volatility_shock[:, steps], scenarios.log_return[:, steps], link, settings)
-        factors = FactorPaths(scenarios.hours, scenarios.log_return, steps, shock)
-        tables.append(revalue(instruments, market, parallel, factors, threads))
-    instant = revalue(instruments, market, parallel, _instant(stress), threads)
-    twisted = revalue(instruments, market, twist_response(market, settings), _instant(twist), threads)
-    weighted = (_weighted(instant, stress, instruments), _weighted(twisted, twist, instruments))
-    rise, fall = _alone_profits(market, instruments, stress, instant)
-    sets = (*historical, stress, twist)
-    return PricedHorizon(hours, sets, tuple(tables), (instant, twisted), weighted, rise, fall, ranges)
+    point: NDArray[np.float64]
+    sampling: NDArray[np.float64]
+    finite: NDArray[np.bool_]
 
 
 def losses_of(
@@ -135,19 +61,32 @@ def losses_of(
 ) -> Losses:
     """Return the losses of rows of positions; a gain counts as 0. Check `finite` before use."""
     rows, threads = indptr.size - 1, problem.threads
-    tail, tail_set, finite = np.zeros(rows), np.zeros(rows, dtype=np.int8), np.ones(rows, dtype=np.bool_)
-    for code, table in enumerate(priced.historical):
-        result = expected_shortfall(table, indptr, instrument, quantity, 1.0 - problem.model.es_level, None, threads)
-        tail_set = np.where(result.expected_shortfall > tail, np.int8(code), tail_set)
-        tail = np.maximum(tail, result.expected_shortfall)
+    book = indptr, instrument, quantity
+    tail, sampling, finite = np.zeros(rows), np.zeros(rows), np.ones(rows, dtype=np.bool_)
+    component = np.full(rows, COMPONENTS.index(priced.sampled[0].component), dtype=np.int8)
+    for sampled in priced.sampled:
+        result = _tail(sampled, book, problem.model, threads)
+        component = np.where(result.sampling > sampling, np.int8(COMPONENTS.index(sampled.component)), component)
+        tail, sampling = np.maximum(tail, result.point), np.maximum(sampling, result.sampling)
         finite &= result.finite
     weighted, unweighted = np.zeros(rows), np.zeros(rows)
     for tables, worst in ((priced.stress_weighted, weighted), (priced.stress, unweighted)):
         for table in tables:
-            stressed = worst_stress(table, indptr, instrument, quantity, None, threads)
+            stressed = worst_stress(table, *book, None, threads)
             np.maximum(worst, stressed.loss, out=worst)
             finite &= stressed.finite
-    return Losses(tail, tail_set, weighted, unweighted, finite)
+    return Losses(tail, sampling, component, weighted, unweighted, finite)
+
+
+def _tail(sampled: SampledTable, book: Book, model: ModelConfiguration, threads: int) -> _Tail:
+    figures, finite = [], np.ones(book[0].size - 1, dtype=np.bool_)
+    for table, probability in zip(sampled.replicates, sampled.probability, strict=True):
+        result = expected_shortfall(table, *book, 1.0 - model.es_level, probability, threads)
+        shortfall = model.measure == EXPECTED_SHORTFALL
+        figures.append(result.expected_shortfall if shortfall else result.value_at_risk)
+        finite &= result.finite
+    point, sampling = sampling_bound(np.stack(figures))
+    return _Tail(point, sampling, finite)
 
 
 def effective_size_usd(
@@ -165,29 +104,3 @@ def effective_size_usd(
     rise = np.abs(segment_products(indptr, instrument, quantity, priced.rise_profit))
     fall = np.abs(segment_products(indptr, instrument, quantity, priced.fall_profit))
     return np.maximum(rise / priced.ranges.rise[underlying], fall / priced.ranges.fall[underlying])
-
-
-def _least_range(calibration: Calibration, market: MarketState, hours: int) -> NDArray[np.float64]:
-    long_run = np.array([calibration.assets[calibration.index_of(s)].long_run_variance for s in market.symbols])
-    floor = calibration.settings.variance_floor * long_run
-    result: NDArray[np.float64] = LEAST_RANGE_DEVIATIONS * np.sqrt(hours * floor)
-    return result
-
-
-def _instant(scenarios: ScenarioSet) -> FactorPaths:
-    first = np.zeros(1, dtype=np.int64)
-    return FactorPaths(scenarios.hours, scenarios.log_return, first, scenarios.volatility_shock)
-
-
-def _weighted(table: ProfitTable, scenarios: ScenarioSet, instruments: Instruments) -> ProfitTable:
-    """Scale what each instrument makes by the weight of its underlying's move."""
-    weight = scenarios.weight[instruments.underlying]
-    return ProfitTable.from_dense(table.dense() * weight[:, None, :], table.value)
-
-
-def _alone_profits(
-    market: MarketState, instruments: Instruments, stress: ScenarioSet, table: ProfitTable
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    rise, fall = alone_indices(market.symbols, stress)
-    profit, every = table.dense()[:, 0], np.arange(len(instruments))
-    return profit[every, rise[instruments.underlying]], profit[every, fall[instruments.underlying]]

@@ -1,6 +1,6 @@
 """Requirements of whole accounts, with the component that binds (DESIGN 3.9).
 
-    model     = max( ES_U(history), ES_U(history stretched by the trend), weighted stress )
+    model     = max( ES_U of each drawn set: history, history stretched by the trend, ...; weighted stress )
     portfolio = max( model, 0.2 gross + 0.8 model, leg floor ) + liquidity + concentration + funding
     IM        = max( min( portfolio, sum of market ratios ) for linear books, portfolio for others;  MM (1 + d) )
 
@@ -19,8 +19,9 @@ from numpy.typing import NDArray
 from engine.addons import LiquidityCurve, funding_fraction, is_perpetual
 from engine.bounds import bound_factors, factor_of
 from engine.errors import NonFiniteResult
-from engine.evaluation import COMPONENTS, AccountRequirements, MarketRatios
-from engine.losses import Losses, PricedHorizon, Problem, effective_size_usd, losses_of
+from engine.evaluation import BOUND, COMPONENTS, FIGURES, AccountRequirements, MarketRatios
+from engine.losses import Losses, effective_size_usd, losses_of
+from engine.priced import PricedHorizon, Problem
 from engine.rows import BookRows, unit_notional
 from engine.sums import segment_sums
 
@@ -29,22 +30,25 @@ USD_PER_SLOPE = 1_000_000.0
 
 @dataclass(frozen=True, slots=True)
 class ModelLoss:
-    """Model loss of accounts in USD, shape (A,) each: by itself, and the gross of its underlyings."""
+    """Model loss of accounts in USD: by itself, and the gross of its underlyings.
 
-    point: NDArray[np.float64]
-    bound: NDArray[np.float64]
-    gross_point: NDArray[np.float64]
-    gross_bound: NDArray[np.float64]
+    `own` and `gross` have shape (3, A): `POINT`, `SAMPLING`, `BOUND`; the rest has shape (A,).
+    """
+
+    own: NDArray[np.float64]
+    gross: NDArray[np.float64]
     stress_unweighted: NDArray[np.float64]
     binding: NDArray[np.int8]
 
 
 @dataclass(frozen=True, slots=True)
 class Portfolio:
-    """Requirement of accounts at one horizon before the rules between horizons, USD, shape (A,) each."""
+    """Requirement of accounts at one horizon before the rules between horizons, USD.
 
-    point: NDArray[np.float64]
-    bound: NDArray[np.float64]
+    `required` has shape (3, A): `POINT`, `SAMPLING`, `BOUND`; the rest has shape (A,).
+    """
+
+    required: NDArray[np.float64]
     stress_unweighted: NDArray[np.float64]
     binding: NDArray[np.int8]
 
@@ -67,22 +71,16 @@ def account_requirements(
     model = problem.model
     start = _portfolio(problem, rows, initial, curve, 0.0)
     keep = _portfolio(problem, rows, maintenance, curve, model.liquidation_fee_fraction)
-    caps = {
-        (name, kind): _sum_of_ratios(problem, rows, markets, name, kind)
-        for name in ("initial", "maintenance")
-        for kind in ("", "_point")
-    }
     above = 1.0 + model.initial_over_maintenance
-    maintenance_bound = np.minimum(keep.bound, caps["maintenance", ""])
-    maintenance_point = np.minimum(keep.point, caps["maintenance", "_point"])
-    capped = np.minimum(start.bound, caps["initial", ""])
-    binding = np.where(caps["initial", ""] < start.bound, COMPONENTS.index("sum_of_ratios"), start.binding)
-    binding = np.where(maintenance_bound * above > capped, COMPONENTS.index("maintenance"), binding)
+    least = np.minimum(keep.required, _sum_of_ratios(problem, rows, markets, "maintenance"))
+    capped = np.minimum(start.required, _sum_of_ratios(problem, rows, markets, "initial"))
+    asked = np.maximum(capped, least * above)
+    by_ratios = capped[BOUND] < start.required[BOUND]
+    binding = np.where(by_ratios, COMPONENTS.index("sum_of_ratios"), start.binding)
+    binding = np.where(asked[BOUND] > capped[BOUND], COMPONENTS.index("maintenance"), binding)
     result = AccountRequirements(
-        initial=np.maximum(capped, maintenance_bound * above),
-        maintenance=maintenance_bound,
-        initial_point=np.maximum(np.minimum(start.point, caps["initial", "_point"]), maintenance_point * above),
-        maintenance_point=maintenance_point,
+        **{f"initial{suffix}": asked[figure] for figure, suffix in enumerate(FIGURES)},
+        **{f"maintenance{suffix}": least[figure] for figure, suffix in enumerate(FIGURES)},
         stress_unweighted=start.stress_unweighted,
         value=rows.sum_parts(rows.sum_positions(initial.value)),
         binding=binding.astype(np.int8),
@@ -100,19 +98,12 @@ def _portfolio(
     loss = _model_loss(problem, rows, priced, rows.sum_positions(notional))
     floor = problem.model.leg_floor_fraction * legs
     added = _added(problem, rows, priced, curve, notional) + fee_fraction * legs
-    weight = problem.model.gross_weight
     # written as a step up from the model, so that gross = model leaves it to the bit
-    point = loss.point + weight * np.maximum(loss.gross_point - loss.point, 0.0)
-    bound = loss.bound + weight * np.maximum(loss.gross_bound - loss.bound, 0.0)
-    binding = np.where(bound > loss.bound, COMPONENTS.index("gross"), loss.binding)
-    binding = np.where(floor > bound, COMPONENTS.index("leg_floor"), binding)
+    credited = loss.own + problem.model.gross_weight * np.maximum(loss.gross - loss.own, 0.0)
+    binding = np.where(credited[BOUND] > loss.own[BOUND], COMPONENTS.index("gross"), loss.binding)
+    binding = np.where(floor > credited[BOUND], COMPONENTS.index("leg_floor"), binding)
     binding = np.where(legs == 0.0, COMPONENTS.index("none"), binding)
-    return Portfolio(
-        point=np.maximum(point, floor) + added,
-        bound=np.maximum(bound, floor) + added,
-        stress_unweighted=loss.stress_unweighted,
-        binding=binding.astype(np.int8),
-    )
+    return Portfolio(np.maximum(credited, floor) + added, loss.stress_unweighted, binding.astype(np.int8))
 
 
 def _added(
@@ -137,21 +128,20 @@ def _model_loss(
     parts = losses_of(problem, priced, rows.part_indptr, rows.instrument, rows.quantity)
     _require_finite(rows.sum_parts(np.where(parts.finite, 0.0, 1.0)) == 0.0, "profit")
     factors = bound_factors(problem.calibration, problem.market.symbols, priced.hours)
-    bounded = parts.tail * factor_of(factors, rows.part_underlying, rows.part_has_option, net_notional)
-    gross_tail, gross_bounded = rows.sum_parts(parts.tail), rows.sum_parts(bounded)
+    bounded = parts.tail_sampling * factor_of(factors, rows.part_underlying, rows.part_has_option, net_notional)
+    gross_tail, gross_bounded = rows.sum_parts(parts.tail_sampling), rows.sum_parts(bounded)
     whole = _whole_accounts(problem, rows, priced, parts)
     _require_finite(whole.finite, "profit")
     mean = np.divide(gross_bounded, gross_tail, out=np.ones(gross_tail.size), where=gross_tail > 0.0)
     one = np.diff(rows.account_parts) == 1
-    tail_bound = np.where(one, gross_bounded, whole.tail * mean)
-    historical = np.where(whole.tail_set == 0, COMPONENTS.index("historical"), COMPONENTS.index("historical_trend"))
+    tail_bound = np.where(one, gross_bounded, whole.tail_sampling * mean)
+    by_stress = whole.stress > tail_bound
+    of_parts = np.maximum(np.stack([parts.tail, parts.tail_sampling, bounded]), parts.stress)
     return ModelLoss(
-        point=np.maximum(whole.tail, whole.stress),
-        bound=np.maximum(tail_bound, whole.stress),
-        gross_point=rows.sum_parts(np.maximum(parts.tail, parts.stress)),
-        gross_bound=rows.sum_parts(np.maximum(bounded, parts.stress)),
+        own=np.maximum(np.stack([whole.tail, whole.tail_sampling, tail_bound]), whole.stress),
+        gross=np.stack([rows.sum_parts(figure) for figure in of_parts]),
         stress_unweighted=whole.stress_unweighted,
-        binding=np.where(whole.stress > tail_bound, COMPONENTS.index("stress"), historical).astype(np.int8),
+        binding=np.where(by_stress, COMPONENTS.index("stress"), whole.tail_component).astype(np.int8),
     )
 
 
@@ -173,19 +163,20 @@ def _whole_accounts(problem: Problem, rows: BookRows, priced: PricedHorizon, par
     return Losses(**figures)
 
 
-def _sum_of_ratios(
-    problem: Problem, rows: BookRows, markets: MarketRatios, name: str, kind: str
-) -> NDArray[np.float64]:
-    """What the market ratios ask of each account, position by position; infinite for books with an option."""
+def _sum_of_ratios(problem: Problem, rows: BookRows, markets: MarketRatios, name: str) -> NDArray[np.float64]:
+    """What the market ratios ask of each account, position by position, shape (3, A); infinite with an option."""
     notional = unit_notional(problem.instruments, problem.market)
     row = np.searchsorted(markets.market_id, problem.instruments.market_id)[rows.instrument]
     size = np.abs(rows.quantity) * notional[rows.instrument]
     long = rows.quantity > 0.0
-    base = np.where(long, getattr(markets, f"{name}_long{kind}")[row], getattr(markets, f"{name}_short{kind}")[row])
-    slope = np.where(long, markets.slope_long[row], markets.slope_short[row])
-    asked = segment_sums(rows.account_indptr, size * (base + slope * (size / USD_PER_SLOPE)))
-    options = rows.sum_parts(np.where(rows.part_has_option, 1.0, 0.0))
-    return np.where(options > 0.0, np.inf, asked)
+    slope = np.where(long, markets.slope_long[row], markets.slope_short[row]) * (size / USD_PER_SLOPE)
+    options = rows.sum_parts(np.where(rows.part_has_option, 1.0, 0.0)) > 0.0
+    asked = []
+    for suffix in FIGURES:
+        sides = getattr(markets, f"{name}_long{suffix}"), getattr(markets, f"{name}_short{suffix}")
+        base = np.where(long, sides[0][row], sides[1][row])
+        asked.append(np.where(options, np.inf, segment_sums(rows.account_indptr, size * (base + slope))))
+    return np.stack(asked)
 
 
 def _require_finite(finite: NDArray[np.bool_], what: str) -> None:

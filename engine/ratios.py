@@ -12,8 +12,9 @@ from engine.addons import LiquidityCurve, funding_fraction, is_perpetual
 from engine.book import Kind
 from engine.bounds import bound_factors, factor_of
 from engine.errors import NonFiniteResult
-from engine.evaluation import COMPONENTS, MarketRatios
-from engine.losses import PricedHorizon, Problem, losses_of
+from engine.evaluation import BOUND, COMPONENTS, FIGURES, MarketRatios
+from engine.losses import losses_of
+from engine.priced import PricedHorizon, Problem
 from engine.rows import unit_notional
 
 LONG, SHORT = 0, 1
@@ -21,13 +22,13 @@ LONG, SHORT = 0, 1
 
 @dataclass(frozen=True, slots=True)
 class InstrumentRatios:
-    """Ratios of one unit of each instrument at one horizon, shape (2, I) each: long, short.
+    """Ratios of one unit of each instrument at one horizon: long and short.
 
-    Fractions of underlying notional. The constant of the liquidity line is in them; its slope is the market's.
+    `ratio` has shape (3, 2, I): `POINT`, `SAMPLING`, `BOUND`; `binding` (2, I). Fractions of underlying notional. The
+    constant of the liquidity line is in them; its slope is the market's.
     """
 
-    bound: NDArray[np.float64]
-    point: NDArray[np.float64]
+    ratio: NDArray[np.float64]
     binding: NDArray[np.int8]
 
 
@@ -51,20 +52,16 @@ def instrument_ratios(
     underlying = instruments.underlying[every]
     option = (instruments.kind >= Kind.CALL)[every]
     factors = bound_factors(problem.calibration, problem.market.symbols, priced.hours)
-    bounded = loss.tail * factor_of(factors, underlying, option, sign)
+    bounded = loss.tail_sampling * factor_of(factors, underlying, option, sign)
     funding = funding_fraction(problem.market, problem.model, priced.hours)[underlying]
     funding = funding * is_perpetual(instruments)[every]
     added = curve.base(problem.model.reference_size_usd)[underlying] + funding + fee_fraction
     floor = problem.model.leg_floor_fraction
-
-    def ratio(tail: NDArray[np.float64]) -> NDArray[np.float64]:
-        return np.asarray(np.maximum(np.maximum(tail, loss.stress) / notional, floor) + added)
-
-    historical = np.where(loss.tail_set == 0, COMPONENTS.index("historical"), COMPONENTS.index("historical_trend"))
-    model = np.where(loss.stress > bounded, COMPONENTS.index("stress"), historical)
-    binding = np.where(np.maximum(bounded, loss.stress) / notional < floor, COMPONENTS.index("leg_floor"), model)
+    charged = np.maximum(np.stack([loss.tail, loss.tail_sampling, bounded]), loss.stress) / notional
+    model = np.where(loss.stress > bounded, COMPONENTS.index("stress"), loss.tail_component)
+    binding = np.where(charged[BOUND] < floor, COMPONENTS.index("leg_floor"), model)
     return InstrumentRatios(
-        ratio(bounded).reshape(2, count), ratio(loss.tail).reshape(2, count), binding.astype(np.int8).reshape(2, count)
+        (np.maximum(charged, floor) + added).reshape(3, 2, count), binding.astype(np.int8).reshape(2, count)
     )
 
 
@@ -81,14 +78,14 @@ def market_ratios(
     slope = _largest(curve.slope(problem.model.reference_size_usd)[instruments.underlying], market, ids.size)
     columns: dict[str, NDArray[Any]] = {"slope_long": slope, "slope_short": slope}
     for side, name in ((LONG, "long"), (SHORT, "short")):
-        for kind in ("", "_point"):
-            figures = (initial.bound, maintenance.bound) if kind == "" else (initial.point, maintenance.point)
-            least = _largest(figures[1][side], market, ids.size)
-            columns[f"maintenance_{name}{kind}"] = least
-            columns[f"initial_{name}{kind}"] = np.maximum(_largest(figures[0][side], market, ids.size), least * above)
-        own = _largest(initial.bound[side], market, ids.size)
-        worst = _first_of(initial.bound[side], own, market, ids.size)
-        by_maintenance = columns[f"maintenance_{name}"] * above > own
+        for figure, suffix in enumerate(FIGURES):
+            least = _largest(maintenance.ratio[figure, side], market, ids.size)
+            columns[f"maintenance_{name}{suffix}"] = least
+            largest = _largest(initial.ratio[figure, side], market, ids.size)
+            columns[f"initial_{name}{suffix}"] = np.maximum(largest, least * above)
+        own = _largest(initial.ratio[BOUND, side], market, ids.size)
+        worst = _first_of(initial.ratio[BOUND, side], own, market, ids.size)
+        by_maintenance = columns[f"initial_{name}"] > own
         columns[f"worst_{name}"] = worst
         columns[f"binding_{name}"] = np.where(
             by_maintenance, COMPONENTS.index("maintenance"), initial.binding[side][worst]

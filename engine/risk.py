@@ -9,6 +9,11 @@ from numpy.typing import NDArray
 
 from engine.errors import InvalidInput
 
+REPLICATIONS = 16
+"""Independent scrambles of a Monte Carlo set."""
+STUDENT_QUANTILE = 2.60248029502
+"""99 % quantile of Student's t with `REPLICATIONS` - 1 degrees of freedom, rounded up."""
+
 
 def expected_shortfall(loss: NDArray[np.float64], level: float) -> float:
     """Return the mean of the worst (1 - level) share of equally likely losses, the boundary counted in part.
@@ -71,6 +76,39 @@ def value_at_risk_upper(loss: NDArray[np.float64], level: float, confidence: flo
     if allowed < 0:
         raise InvalidInput(f"{loss.size} losses are too few for a bound of the {level} quantile at {confidence}")
     return float(np.sort(loss)[loss.size - 1 - allowed])
+
+
+def sampling_bound(replicates: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the mean of independent replications of a figure, and its upper bound at 99 % for their spread.
+
+    Parameters
+    ----------
+    replicates : float64 array, shape (R, n)
+        R replications of n figures: 1, whose bound is itself, or `REPLICATIONS`.
+
+    Returns
+    -------
+    mean, bound : float64 arrays, shape (n,)
+        bound = mean + t sqrt( sum (x - mean)^2 / (R (R - 1)) ), t the 99 % quantile of Student's t with R - 1 degrees.
+
+    Notes
+    -----
+    Replications, since formulae for independent draws are wrong by a factor for scrambled Sobol points (DESIGN 3.8).
+    Sums run in the order of the replications.
+    """
+    count = len(replicates)
+    if count == 1:
+        return replicates[0], replicates[0]
+    if count != REPLICATIONS:
+        raise InvalidInput(f"{count} replications: the bound's quantile is known for {REPLICATIONS}")
+    total, squares = np.zeros_like(replicates[0]), np.zeros_like(replicates[0])
+    for figure in replicates:
+        total = total + figure
+    mean = total / count
+    for figure in replicates:
+        squares = squares + (figure - mean) * (figure - mean)
+    error: NDArray[np.float64] = np.sqrt(squares / (count * (count - 1)))
+    return mean, mean + STUDENT_QUANTILE * error
 
 
 def pivotal_ratio(point: float, replicates: NDArray[np.float64], confidence: float) -> tuple[float, float]:

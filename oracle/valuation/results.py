@@ -119,15 +119,14 @@ def details(
 
 
 def _market_details(ratios: engine.MarketRatios, live: tuple[Instrument, ...]) -> list[dict[str, object]]:
-    point = {
-        "initial_long_point_ppm": fraction_to_ppm_up(ratios.initial_long_point),
-        "initial_short_point_ppm": fraction_to_ppm_up(ratios.initial_short_point),
-        "maintenance_long_point_ppm": fraction_to_ppm_up(ratios.maintenance_long_point),
-        "maintenance_short_point_ppm": fraction_to_ppm_up(ratios.maintenance_short_point),
+    partial = {
+        f"{name}_{figure}_ppm": fraction_to_ppm_up(getattr(ratios, f"{name}_{figure}"))
+        for figure in ("point", "sampling")
+        for name in ("initial_long", "initial_short", "maintenance_long", "maintenance_short")
     }
     return [
         {
-            **{name: int(column[row]) for name, column in point.items()},
+            **{name: int(column[row]) for name, column in partial.items()},
             "market_id": margin.market_id,
             "target_ppm": list(margin.values()),
             "binding_long": engine.COMPONENTS[ratios.binding_long[row]],

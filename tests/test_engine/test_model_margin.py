@@ -10,7 +10,7 @@ import pytest
 from engine import COMPONENTS, Instruments, Kind, ModelConfiguration, Positions, evaluate
 from engine.addons import funding_fraction, is_perpetual, liquidity_curve
 from engine.bounds import bound_factors, factor_of
-from engine.losses import Problem, price_horizon
+from engine.priced import Problem, price_horizon
 from engine.scenarios import stress
 from tests import model_cases, naive_model
 
@@ -51,7 +51,7 @@ def naive_requirement(problem, hours, every_hour, account, fee):
     factors = bound_factors(problem.calibration, problem.market.symbols, hours)
     curve = liquidity_curve(problem.calibration, problem.recent, problem.market, model)
     funding = funding_fraction(problem.market, model, hours)
-    tables = [table.dense() for table in priced.historical]
+    tables = [sampled.replicates[0].dense() for sampled in priced.sampled]
     lists = [(table.dense()[:, 0], s.weight) for table, s in zip(priced.stress, priced.sets[2:], strict=True)]
 
     def tail(quantities):

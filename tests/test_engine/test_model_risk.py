@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats
 
 from engine import InvalidInput
-from engine.risk import expected_shortfall, pivotal_ratio, value_at_risk, value_at_risk_upper
+from engine.risk import (
+    REPLICATIONS,
+    expected_shortfall,
+    pivotal_ratio,
+    sampling_bound,
+    value_at_risk,
+    value_at_risk_upper,
+)
 from tests import naive_model
 
 pytestmark = pytest.mark.fast
@@ -59,3 +69,23 @@ def test_pivotal_ratio_turns_the_bootstrap_round():
 def test_bad_losses_are_refused(loss):
     with pytest.raises(InvalidInput):
         expected_shortfall(loss, 0.99)
+
+
+def test_the_sampling_bound_is_a_mean_and_a_student_error():
+    replicates = np.random.default_rng(3).gamma(2.0, size=(REPLICATIONS, 5))
+    mean, bound = sampling_bound(replicates)
+    for figure in range(5):
+        values = [float(x) for x in replicates[:, figure]]
+        centre = math.fsum(values) / 16
+        error = math.sqrt(math.fsum((x - centre) ** 2 for x in values) / 15 / 16)
+        assert mean[figure] == pytest.approx(centre, rel=1e-13)
+        assert bound[figure] == pytest.approx(centre + stats.t.ppf(0.99, 15) * error, rel=1e-11)
+        assert bound[figure] >= centre + stats.t.ppf(0.99, 15) * error * (1.0 - 1e-13)
+
+
+def test_one_replication_is_its_own_bound_and_others_have_no_quantile():
+    once = np.array([[1.0, 2.0]])
+    mean, bound = sampling_bound(once)
+    assert np.array_equal(mean, once[0]) and np.array_equal(bound, once[0])
+    with pytest.raises(InvalidInput, match="8 replications"):
+        sampling_bound(np.ones((8, 2)))

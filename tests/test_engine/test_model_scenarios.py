@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine import CalibrationSettings, ModelConfiguration
-from engine.losses import Problem, price_horizon
+from engine.priced import Problem, price_horizon
 from engine.rows import cut_into_rows
 from engine.scenarios.historical import historical_paths, stretched_by_trend
 from engine.scenarios.stress import Ranges, alone_indices, horizon_ranges, stress_set, twist_set
@@ -119,7 +119,7 @@ def test_initial_is_valued_at_the_end_and_maintenance_after_every_hour():
     end, every = price_horizon(problem, 24, False), price_horizon(problem, 4, True)
     for priced, points in ((end, [23]), (every, [0, 1, 2, 3])):
         spot = 60_000.0 * (np.exp(priced.sets[0].log_return[0, points]) - 1.0)
-        np.testing.assert_allclose(priced.historical[0].dense()[0], spot, rtol=1e-9, atol=1e-9)
+        np.testing.assert_allclose(priced.sampled[0].replicates[0].dense()[0], spot, rtol=1e-9, atol=1e-9)
 
 
 def test_a_book_is_cut_by_account_and_underlying_whatever_its_order():

@@ -32,6 +32,8 @@ def equity_micro(size_lots: int, cash_micro: int, value_usd: float, settled: Ins
     accounts = engine.AccountRequirements(
         initial=nothing,
         maintenance=nothing,
+        initial_sampling=nothing,
+        maintenance_sampling=nothing,
         initial_point=nothing,
         maintenance_point=nothing,
         stress_unweighted=nothing,

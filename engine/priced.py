@@ -1,0 +1,164 @@
+"""One horizon's tables of profits: every instrument in every scenario of every set, priced once for all accounts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.book import Instruments
+from engine.configuration import ModelConfiguration
+from engine.dynamics.calibration import Calibration
+from engine.dynamics.history import RecentPrices
+from engine.errors import InvalidInput
+from engine.kernels.profit import TILE, ProfitTable
+from engine.kernels.revalue import FactorPaths, revalue
+from engine.market import MarketState
+from engine.scenarios.historical import historical_paths, stretched_by_trend
+from engine.scenarios.scenario_set import ScenarioSet
+from engine.scenarios.stress import Ranges, alone_indices, horizon_ranges, stress_set, twist_set
+from engine.surface.response import level_shock, parallel_response, thirty_day_link, twist_response
+
+LEAST_RANGE_DEVIATIONS = 1.0
+"""A 99.5 % range is never taken below one deviation of the floored long-run variance."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What every step of an evaluation needs, bundled; one `recent` an underlying, in the market's order."""
+
+    calibration: Calibration
+    recent: tuple[RecentPrices, ...]
+    market: MarketState
+    instruments: Instruments
+    model: ModelConfiguration
+    threads: int
+
+
+@dataclass(frozen=True, slots=True)
+class SampledTable:
+    """Profits in scenarios that were drawn, with what they are called when they bind.
+
+    Attributes
+    ----------
+    component : str
+        An entry of `COMPONENTS`.
+    replicates : tuple of ProfitTable
+        One, or independent replications of the same draw, whose spread tells the sampling error.
+    probability : tuple of float64 array or None
+        Of each replicate, as in `ScenarioSet`.
+    """
+
+    component: str
+    replicates: tuple[ProfitTable, ...]
+    probability: tuple[NDArray[np.float64] | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PricedHorizon:
+    """Every instrument in every scenario of one horizon.
+
+    Attributes
+    ----------
+    hours : int
+    sets : tuple of ScenarioSet
+        Those that were drawn first, then the stress lists.
+    sampled : tuple of SampledTable
+        Historical paths, plain and stretched by the trend where that is on.
+    stress, stress_weighted : tuple of ProfitTable
+        Parallel list and twist, as they are and times their weights.
+    rise_profit, fall_profit : float64 arrays, shape (I,)
+        Profit of one contract when its underlying alone moves by its range.
+    ranges : Ranges
+    """
+
+    hours: int
+    sets: tuple[ScenarioSet, ...]
+    sampled: tuple[SampledTable, ...]
+    stress: tuple[ProfitTable, ...]
+    stress_weighted: tuple[ProfitTable, ...]
+    rise_profit: NDArray[np.float64]
+    fall_profit: NDArray[np.float64]
+    ranges: Ranges
+
+    @property
+    def value(self) -> NDArray[np.float64]:
+        """Worth of one contract now in USD, shape (I,)."""
+        return self.sampled[0].replicates[0].value
+
+
+def price_horizon(problem: Problem, hours: int, every_hour: bool) -> PricedHorizon:
+    """Price all instruments in all scenarios of one horizon.
+
+    Parameters
+    ----------
+    problem : Problem
+    hours : int
+    every_hour : bool
+        Value the book after each hour, so that the worst point of a path counts (maintenance); else at the end only.
+    """
+    calibration, market, instruments = problem.calibration, problem.market, problem.instruments
+    threads, model = problem.threads, problem.model
+    settings = calibration.settings
+    paths = historical_paths(calibration, problem.recent, hours)
+    drawn = [("historical", paths)]
+    if model.trend_addon:
+        stretched = stretched_by_trend(paths, calibration, problem.recent, model.trend_strength)
+        drawn.append(("historical_trend", stretched))
+    ranges = horizon_ranges(paths, _least_range(calibration, market, hours))
+    stress, twist = stress_set(market.symbols, ranges), twist_set(market.symbols, ranges)
+    parallel, link = parallel_response(market, settings), thirty_day_link(market)
+    steps = np.arange(hours, dtype=np.int64) if every_hour else np.array([hours - 1], dtype=np.int64)
+    sampled = []
+    for component, scenarios in drawn:
+        shock = level_shock(scenarios.volatility_shock[:, steps], scenarios.log_return[:, steps], link, settings)
+        factors = FactorPaths(scenarios.hours, scenarios.log_return, steps, shock)
+        sampled.append(_replicated(component, scenarios, revalue(instruments, market, parallel, factors, threads)))
+    instant = revalue(instruments, market, parallel, _instant(stress), threads)
+    twisted = revalue(instruments, market, twist_response(market, settings), _instant(twist), threads)
+    weighted = (_weighted(instant, stress, instruments), _weighted(twisted, twist, instruments))
+    rise, fall = _alone_profits(market, instruments, stress, instant)
+    sets = (*(scenarios for _, scenarios in drawn), stress, twist)
+    return PricedHorizon(hours, sets, tuple(sampled), (instant, twisted), weighted, rise, fall, ranges)
+
+
+def _replicated(component: str, scenarios: ScenarioSet, table: ProfitTable) -> SampledTable:
+    """Cut a table into the replications that its set consists of; whole tiles each where there are several."""
+    count = scenarios.scrambles
+    if count == 1:
+        return SampledTable(component, (table,), (scenarios.probability,))
+    tiles, size = table.tiles.shape[0] // count, table.scenario_count // count
+    if size != tiles * TILE:
+        raise InvalidInput(f"{scenarios.name}: a scramble of {size} scenarios does not fill tiles of {TILE}")
+    cuts = [slice(i * tiles, (i + 1) * tiles) for i in range(count)]
+    tables = tuple(ProfitTable(table.tiles[cut], size, table.largest, table.value) for cut in cuts)
+    probability = scenarios.probability
+    given = (None,) * count if probability is None else tuple(probability.reshape(count, size))
+    return SampledTable(component, tables, given)
+
+
+def _least_range(calibration: Calibration, market: MarketState, hours: int) -> NDArray[np.float64]:
+    long_run = np.array([calibration.assets[calibration.index_of(s)].long_run_variance for s in market.symbols])
+    floor = calibration.settings.variance_floor * long_run
+    result: NDArray[np.float64] = LEAST_RANGE_DEVIATIONS * np.sqrt(hours * floor)
+    return result
+
+
+def _instant(scenarios: ScenarioSet) -> FactorPaths:
+    first = np.zeros(1, dtype=np.int64)
+    return FactorPaths(scenarios.hours, scenarios.log_return, first, scenarios.volatility_shock)
+
+
+def _weighted(table: ProfitTable, scenarios: ScenarioSet, instruments: Instruments) -> ProfitTable:
+    """Scale what each instrument makes by the weight of its underlying's move."""
+    weight = scenarios.weight[instruments.underlying]
+    return ProfitTable.from_dense(table.dense() * weight[:, None, :], table.value)
+
+
+def _alone_profits(
+    market: MarketState, instruments: Instruments, stress: ScenarioSet, table: ProfitTable
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    rise, fall = alone_indices(market.symbols, stress)
+    profit, every = table.dense()[:, 0], np.arange(len(instruments))
+    return profit[every, rise[instruments.underlying]], profit[every, fall[instruments.underlying]]
