@@ -34,15 +34,16 @@ def smile(nodes: Sequence[float], x: float) -> float:
 
 def moved_volatility(
     nodes: Sequence[float], strike: float, forward: float, years: float, skew: float, stickiness: float, level: float,
-    spot_return: float, shock: float,
+    spot_return: float, shock: float, term: float = 0.0, tilt: float = 0.0, bend: float = 0.0,
 ) -> float:  # fmt: skip
-    """atm' [vol(x)/atm], x at the new forward with the old volatility at the money and the time left."""
+    """atm' [vol(x)/atm] exp(tilt x + bend x^2), x at the new forward and old atm, for the time left."""
     atm = nodes[3]
     if atm == 0.0:
         return 0.0
-    moved = atm * math.exp(stickiness * skew / atm * spot_return + level * shock)
+    moved = atm * math.exp(stickiness * skew / atm * spot_return + level * shock + term)
     x = math.log(strike / forward) / (atm * math.sqrt(years)) if strike > 0.0 else -3.0
-    return moved * smile(nodes, x) / atm
+    x = min(max(x, -3.0), 3.0)
+    return moved * smile(nodes, x) / atm * math.exp(tilt * x + bend * x * x)
 
 
 def value(

@@ -6,7 +6,7 @@ the other in stored order. Kernels raise nothing; what cannot be a number is fla
 - `special`: exp, log, normal distribution and its inverse
 - `black76`: European options on a forward
 - `profit`: the table of profits, instruments by scenarios, tiled for the cache
-- `revalue`, `revalue_tile`: fill that table from moves of spot and volatility
+- `revalue`, `revalue_tile`, `market_tile`: fill that table from moves of spot, surface, basis and rates
 - `tail`: accounts by that table, and the tail of what comes out
 - `parallel`: threads over ranges of rows
 """

@@ -4,8 +4,11 @@ Spot moves along its path, the forward's carry runs down to 0 at expiry in propo
 volatility surface moves with both (DESIGN of the model, section 3.5; r the spot's log return so far, e the 30-day log
 shock of the at-the-money level):
 
-    atm'(T)   = atm(T) exp( ssr(sign r) psi(T)/atm(T) r + max(tau_body(T), tau_tail(T)) e )
-    vol'(x,T) = atm'(T) [vol(x,T)/atm(T)],   x = ln(K/F')/(atm(T) sqrt(T')) within [-3, 3], T' the time left
+    atm'(T)   = atm(T) exp( ssr(sign r) psi(T)/atm(T) r + max(tau_body(T), tau_tail(T)) e + term(T) e_2 )
+    vol'(x,T) = atm'(T) [vol(x,T)/atm(T)] exp( g(T) e_G x + c(T) e_Q x^2 )
+    x = ln(K/F')/(atm(T) sqrt(T')) within [-3, 3], T' the time left
+
+A set may also move basis and discount: d ln(F/S) = b0 e_1 + b1(T) e_2', d ln D = -(d0(T) e_3 + d1(T) e_4).
 
 What expires inside the horizon settles on the path, at the point of its expiry. Between two points the log return is
 that of the one before plus the root of the share of time gone by times the move to the next: the variance is that of
@@ -27,21 +30,15 @@ from numpy.typing import NDArray
 
 from engine._jit import read_only
 from engine.kernels.black76 import LOG_ZERO
+from engine.kernels.market_tile import ALIVE, SETTLED_NOW, MoveArrays, ScheduleArrays, SurfaceArrays
 from engine.kernels.parallel import over_rows, split_rows
 from engine.kernels.profit import TILE, ProfitTable
-from engine.kernels.revalue_tile import (
-    ALIVE,
-    SETTLED_NOW,
-    InstrumentArrays,
-    MoveArrays,
-    ScheduleArrays,
-    SurfaceArrays,
-    revalue_tiles,
-)
+from engine.kernels.revalue_tile import InstrumentArrays, revalue_tiles
 from engine.kernels.special import exp_array, log_array
 
 SECONDS_PER_HOUR = 3_600
 SECONDS_PER_YEAR = 365 * 24 * SECONDS_PER_HOUR
+SHAPE_SHOCKS = 7
 TILES_AT_A_TIME = 16
 """Enough to make the cost of a call vanish, few enough to keep two threads busy to the end."""
 
@@ -102,6 +99,10 @@ class SurfaceResponse:
         Response of ln atm to a 30-day log shock of 1, fitted in the body and in the crash tail; the larger is taken.
     stickiness_up, stickiness_down : float
         Skew-stickiness ratio on rises and on falls.
+    shape : float64 array, shape (7, slices)
+        Responses to the shape shocks, in their order: of ln atm to term structure; of ln volatility per x to skew and
+        per x^2 to curvature; of ln forward to basis level and slope; of -ln discount to rate level and slope. Without
+        it shape shocks do nothing.
     """
 
     skew: NDArray[np.float64]
@@ -109,6 +110,7 @@ class SurfaceResponse:
     level_tail: NDArray[np.float64]
     stickiness_up: float
     stickiness_down: float
+    shape: NDArray[np.float64] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,12 +127,15 @@ class FactorPaths:
         Indices of the points at which the book is valued, ascending.
     level_shock : float64 array, shape (underlyings, steps, scenarios)
         30-day log shock of the at-the-money level since now, at those points.
+    shape_shock : float64 array, shape (7, underlyings, steps, scenarios), or None
+        Shape shocks at those points, in the order of `SurfaceResponse.shape`; None when no shape moves.
     """
 
     hours: NDArray[np.int64]
     log_return: NDArray[np.float64]
     steps: NDArray[np.int64]
     level_shock: NDArray[np.float64]
+    shape_shock: NDArray[np.float64] | None = None
 
 
 def revalue(
@@ -191,6 +196,7 @@ def _fill(
     moves = MoveArrays(
         log_return=read_only(paths.log_return, np.float64),
         level_shock=read_only(paths.level_shock, np.float64),
+        shape_shock=read_only(np.empty((0, 0, 0, 0)) if paths.shape_shock is None else paths.shape_shock, np.float64),
         steps=read_only(paths.steps, np.int64),
     )
 
@@ -225,6 +231,7 @@ def _surface_arrays(market: MarketColumns, response: SurfaceResponse) -> Surface
     level = nodes[:, 3] - (2.0 * kinks[:, 0] + kinks[:, 1] + kinks[:, 3] + 2.0 * kinks[:, 4])
     smile = np.column_stack([level, 0.5 * (slope[:, 0] + slope[:, 5]), kinks])
     skew = np.where(atm > 0.0, response.skew / safe, 0.0)
+    shape = np.zeros((SHAPE_SHOCKS, len(atm))) if response.shape is None else response.shape
     return SurfaceArrays(
         spot=read_only(market.spot, np.float64),
         log_spot=read_only(log_array(market.spot), np.float64),
@@ -235,6 +242,7 @@ def _surface_arrays(market: MarketColumns, response: SurfaceResponse) -> Surface
         up=read_only(response.stickiness_up * skew, np.float64),
         down=read_only(response.stickiness_down * skew, np.float64),
         level=read_only(np.maximum(response.level_body, response.level_tail), np.float64),
+        shape=read_only(shape, np.float64),
     )
 
 

@@ -9,6 +9,14 @@ from numpy.typing import NDArray
 
 from engine._jit import bits_float, float_bits, fma, inlined, kernel
 from engine.kernels.black76 import undiscounted_scalar
+from engine.kernels.market_tile import (
+    ALIVE,
+    MoveArrays,
+    ScheduleArrays,
+    SurfaceArrays,
+    TileMarkets,
+    markets_at_step,
+)
 from engine.kernels.profit import TILE
 from engine.kernels.special import exp_normal_scalar
 
@@ -16,10 +24,6 @@ Vector = NDArray[np.float64]
 
 SPOT, PERPETUAL, FUTURE, CALL, PUT = range(5)
 """Kinds, as in `engine.book.Kind`."""
-ALIVE = -2
-"""In place of a settlement point: not expired at the step."""
-SETTLED_NOW = -1
-"""In place of a settlement point: expired at or before now, settles at the spot of now."""
 
 
 class InstrumentArrays(NamedTuple):
@@ -32,44 +36,6 @@ class InstrumentArrays(NamedTuple):
     log_strike: Vector
     multiplier: Vector
     inverse: NDArray[np.bool_]
-
-
-class SurfaceArrays(NamedTuple):
-    """Spots, shape (underlyings,), and slices, shape (slices,), as they are now."""
-
-    spot: Vector
-    log_spot: Vector
-    underlying: NDArray[np.int32]
-    forward: Vector
-    atm: Vector
-    smile: Vector
-    """Coefficients of `_smile`, shape (slices, 7)."""
-    up: Vector
-    down: Vector
-    """d ln atm / d ln spot on rises and on falls."""
-    level: Vector
-    """d ln atm / d level shock."""
-
-
-class ScheduleArrays(NamedTuple):
-    """What depends on slice and step alone, shape (slices, steps)."""
-
-    settled: NDArray[np.int64]
-    """First point of the path at or after the slice's expiry, or `ALIVE` or `SETTLED_NOW`."""
-    share: Vector
-    """Share of that point in the settlement's log return, the rest being the point before; shape (slices,)."""
-    log_carry: Vector
-    discount: Vector
-    root_time: Vector
-    """Root of the years left."""
-
-
-class MoveArrays(NamedTuple):
-    """The scenarios, as in `revalue.FactorPaths`."""
-
-    log_return: Vector
-    level_shock: Vector
-    steps: NDArray[np.int64]
 
 
 @inlined
@@ -85,38 +51,10 @@ def _smile(
 
 
 @inlined
-def _spot_at(spot: float, log_return: Vector, out: Vector) -> None:
-    for j in range(out.size):
-        out[j] = spot * exp_normal_scalar(log_return[j])
-
-
-@inlined
-def _settlement(spot: float, log_return: Vector, point: int, share: float, out: Vector) -> None:
-    """Price between two points of the path; before the first one lies now. A share of 1 is the point itself."""
-    for j in range(out.size):
-        before = log_return[point - 1, j] if point > 0 else 0.0
-        out[j] = spot * exp_normal_scalar(share * log_return[point, j] + (1.0 - share) * before)
-
-
-@inlined
-def _live_slice(
-    log_spot: float, log_carry: float, atm_now: float, up: float, down: float, level: float,
-    log_return: Vector, level_shock: Vector, forward: Vector, log_forward: Vector, atm: Vector,
-) -> None:  # fmt: skip
-    """Forward and at-the-money volatility of a slice that is alive, in each scenario of the tile."""
-    for j in range(forward.size):
-        r = log_return[j]
-        log_forward[j] = log_spot + (r + log_carry)
-        forward[j] = exp_normal_scalar(log_forward[j])
-        atm[j] = atm_now * exp_normal_scalar(fma(level, level_shock[j], (up if r > 0.0 else down) * r))
-
-
-@inlined
-def _option(
-    sign: float, strike: float, log_strike: float, smile: Vector, scale: float, root_time: float, factor: float,
-    inverse: bool, spot: Vector, forward: Vector, log_forward: Vector, atm: Vector, base: float, out: Vector,
-) -> None:  # fmt: skip
-    """Value less `base` of a live option; `scale` is 1/(old atm x root of time), 0 where either is 0."""
+def _deviation(
+    log_strike: float, smile: Vector, scale: float, root_time: float, log_forward: Vector, atm: Vector, out: Vector
+) -> None:
+    """Volatility of the strike times the root of time; `scale` is 1/(old atm x root of time), 0 where either is 0."""
     # read once: the compiler cannot know that `out` does not overlap
     level, slope, kink1, kink2 = smile[0], smile[1], smile[2], smile[3]
     kink3, kink4, kink5 = smile[4], smile[5], smile[6]
@@ -125,7 +63,24 @@ def _option(
         x = -3.0 if x < -3.0 else x
         x = 3.0 if x > 3.0 else x
         out[j] = atm[j] * _smile(level, slope, kink1, kink2, kink3, kink4, kink5, x) * root_time
-    # a loop of its own: together the constants do not fit the registers
+
+
+@inlined
+def _reshape(log_strike: float, scale: float, log_forward: Vector, tilt: Vector, bend: Vector, out: Vector) -> None:
+    """Tilt and bend the smile: the deviation times exp(tilt x + bend x^2)."""
+    for j in range(out.size):
+        x = (log_strike - log_forward[j]) * scale
+        x = -3.0 if x < -3.0 else x
+        x = 3.0 if x > 3.0 else x
+        out[j] *= exp_normal_scalar(x * fma(bend[j], x, tilt[j]))
+
+
+@inlined
+def _option(
+    sign: float, strike: float, log_strike: float, factor: float, inverse: bool,
+    spot: Vector, forward: Vector, log_forward: Vector, base: float, out: Vector,
+) -> None:  # fmt: skip
+    """Value less `base` of a live option whose deviation `out` holds."""
     for j in range(out.size):
         price = undiscounted_scalar(sign, strike, log_strike, forward[j], log_forward[j], out[j])
         coin = spot[j] / forward[j] if inverse else 1.0
@@ -166,54 +121,50 @@ def _largest(profit: Vector) -> float:
 
 
 @inlined
-def _markets_at_step(
-    surface: SurfaceArrays, schedule: ScheduleArrays, moves: MoveArrays, step: int, first: int,
-    spot: Vector, forward: Vector, log_forward: Vector, atm: Vector,
+def _live_option(
+    instruments: InstrumentArrays, surface: SurfaceArrays, schedule: ScheduleArrays, step: int, i: int,
+    at: TileMarkets, base: float, row: Vector,
 ) -> None:  # fmt: skip
-    """Spot of each underlying; forward (settlement price once expired) and at-the-money volatility of each slice."""
-    last = first + spot.shape[1]
-    point = moves.steps[step]
-    for u in range(surface.spot.size):
-        _spot_at(surface.spot[u], moves.log_return[u, point, first:last], spot[u])
-    for e in range(surface.underlying.size):
-        u, settled = surface.underlying[e], schedule.settled[e, step]
-        if settled == ALIVE:
-            _live_slice(
-                surface.log_spot[u], schedule.log_carry[e, step], surface.atm[e], surface.up[e], surface.down[e],
-                surface.level[e], moves.log_return[u, point, first:last], moves.level_shock[u, step, first:last],
-                forward[e], log_forward[e], atm[e],
-            )  # fmt: skip
-        elif settled == SETTLED_NOW:
-            forward[e, :] = surface.spot[u]
-        else:
-            _settlement(surface.spot[u], moves.log_return[u, :, first:last], settled, schedule.share[e], forward[e])
+    u, e, inverse = instruments.underlying[i], instruments.slice[i], instruments.inverse[i]
+    log_strike, root_time = instruments.log_strike[i], schedule.root_time[e, step]
+    spread = surface.atm[e] * root_time
+    scale = 1.0 / spread if spread > 0.0 else 0.0
+    sign = 1.0 if instruments.kind[i] == CALL else -1.0
+    factor = instruments.multiplier[i] * schedule.discount[e, step]
+    shaped = at.tilt.shape[0] > 0
+    _deviation(log_strike, surface.smile[e], scale, root_time, at.log_forward[e], at.atm[e], row)
+    if shaped:
+        _reshape(log_strike, scale, at.log_forward[e], at.tilt[e], at.bend[e], row)
+    # a loop of its own: together the constants do not fit the registers
+    _option(
+        sign, instruments.strike[i], log_strike, factor, inverse, at.spot[u], at.forward[e], at.log_forward[e],
+        0.0 if shaped else base, row,
+    )  # fmt: skip
+    if shaped:
+        for j in range(row.size):
+            row[j] = row[j] * at.discounting[e, j] - base
 
 
 @inlined
 def _instruments_at_step(
-    instruments: InstrumentArrays, surface: SurfaceArrays, schedule: ScheduleArrays, step: int,
-    spot: Vector, forward: Vector, log_forward: Vector, atm: Vector, base: Vector, out: Vector, largest: Vector,
+    instruments: InstrumentArrays, surface: SurfaceArrays, schedule: ScheduleArrays, step: int, at: TileMarkets,
+    base: Vector, out: Vector, largest: Vector,
 ) -> None:  # fmt: skip
-    """Value less `base` of each instrument, shape (instruments, TILE), in as many scenarios as `spot` has."""
+    """Value less `base` of each instrument, shape (instruments, TILE), in as many scenarios as the tile has."""
     for i in range(instruments.kind.size):
         kind, u, e = instruments.kind[i], instruments.underlying[i], instruments.slice[i]
         inverse, multiplier, strike = instruments.inverse[i], instruments.multiplier[i], instruments.strike[i]
-        sign = 1.0 if kind == CALL else -1.0
-        row = out[i, : spot.shape[1]]
+        spot = at.spot[u]
+        row = out[i, : spot.size]
         if kind in (SPOT, PERPETUAL):
-            _linear(multiplier, surface.spot[u], inverse and kind == PERPETUAL, spot[u], spot[u], base[i], row)
+            _linear(multiplier, surface.spot[u], inverse and kind == PERPETUAL, spot, spot, base[i], row)
         elif kind == FUTURE:
-            _linear(multiplier, surface.forward[e], inverse, spot[u], forward[e], base[i], row)
+            _linear(multiplier, surface.forward[e], inverse, spot, at.forward[e], base[i], row)
         elif schedule.settled[e, step] == ALIVE:
-            root_time = schedule.root_time[e, step]
-            spread = surface.atm[e] * root_time
-            _option(
-                sign, strike, instruments.log_strike[i], surface.smile[e], 1.0 / spread if spread > 0.0 else 0.0,
-                root_time, multiplier * schedule.discount[e, step], inverse,
-                spot[u], forward[e], log_forward[e], atm[e], base[i], row,
-            )  # fmt: skip
+            _live_option(instruments, surface, schedule, step, i, at, base[i], row)
         else:
-            _payoff(sign, strike, multiplier, inverse, spot[u], forward[e], base[i], row)
+            sign = 1.0 if kind == CALL else -1.0
+            _payoff(sign, strike, multiplier, inverse, spot, at.forward[e], base[i], row)
         met = _largest(row)
         # a NaN is taken and never let go
         largest[i] = met if met > largest[i] or met != met else largest[i]
@@ -237,22 +188,18 @@ def revalue_tiles(
     (tiles, instruments), is raised to the absolute values met, NaN counting as the largest.
     """
     slices = surface.underlying.size
+    shaped = slices if moves.shape_shock.shape[0] > 0 else 0
     for tile in range(first_tile, last_tile):
         count = min(TILE, moves.log_return.shape[2] - tile * TILE)
-        spot = np.empty((surface.spot.size, count))
-        forward, log_forward, atm = np.empty((slices, count)), np.empty((slices, count)), np.empty((slices, count))
+        at = TileMarkets(
+            np.empty((surface.spot.size, count)),
+            np.empty((slices, count)),
+            np.empty((slices, count)),
+            np.empty((slices, count)),
+            np.empty((shaped, count)),
+            np.empty((shaped, count)),
+            np.empty((shaped, count)),
+        )
         for step in range(moves.steps.size):
-            _markets_at_step(surface, schedule, moves, step, tile * TILE, spot, forward, log_forward, atm)
-            _instruments_at_step(
-                instruments,
-                surface,
-                schedule,
-                step,
-                spot,
-                forward,
-                log_forward,
-                atm,
-                base,
-                out[tile, step],
-                largest[tile],
-            )
+            markets_at_step(surface, schedule, moves, step, tile * TILE, at)
+            _instruments_at_step(instruments, surface, schedule, step, at, base, out[tile, step], largest[tile])

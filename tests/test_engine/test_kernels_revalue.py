@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -97,19 +98,32 @@ def twin_value(instruments, m, r, path, i, step, s):
         gone = (seconds - begins) / (path.hours[after] * 3600 - begins)
         settlement = m.spot[u] * np.exp(start + np.sqrt(gone) * (path.log_return[u, after, s] - start))
         return naive.value(kind, inverse, strike, spot, settlement, m.forward[e], 0.0, 1.0)
-    forward = spot * (m.forward[e] / m.spot[u]) ** (left / seconds)
-    discount = m.discount[e] ** (left / seconds)
+    bent = np.zeros(7)
+    if step is not None and path.shape_shock is not None:
+        bent = r.shape[:, e] * path.shape_shock[:, u, step, s]
+    forward = spot * (m.forward[e] / m.spot[u]) ** (left / seconds) * np.exp(bent[3] + bent[4])
+    discount = m.discount[e] ** (left / seconds) * np.exp(-bent[5] - bent[6])
     years = left / naive.SECONDS_PER_YEAR
     volatility = naive.moved_volatility(
         m.vol_nodes[e], strike, forward, years, r.skew[e],
         r.stickiness_up if spot_return > 0 else r.stickiness_down, max(r.level_body[e], r.level_tail[e]),
-        spot_return, 0.0 if step is None else path.level_shock[u, step, s],
+        spot_return, 0.0 if step is None else path.level_shock[u, step, s], *bent[:3],
     ) if kind in ("call", "put") else 0.0  # fmt: skip
     return naive.value(kind, inverse, strike, spot, forward, m.forward[e], volatility**2 * years, discount)
 
 
-def test_every_kind_equals_the_plain_twin():
-    instruments, m, r, path = full_book(), market(), response(), paths()
+def shaped(r, path, seed=6):
+    """The same with shape shocks, each of its own size and response."""
+    rng = np.random.default_rng(seed)
+    underlyings, steps, scenarios = path.level_shock.shape
+    size = np.array([0.1, 0.05, 0.02, 0.01, 0.02, 0.05, 0.03])[:, None, None, None]
+    shock = size * rng.normal(size=(7, underlyings, steps, scenarios))
+    return replace(r, shape=rng.uniform(0.2, 1.5, (7, r.skew.size))), replace(path, shape_shock=shock)
+
+
+@pytest.mark.parametrize("moves", [(response(), paths()), shaped(response(), paths())], ids=["plain", "shaped"])
+def test_every_kind_equals_the_plain_twin(moves):
+    instruments, m, (r, path) = full_book(), market(), moves
     table = revalue(instruments, m, r, path)
     dense = table.dense()
     for i in range(len(instruments.kind)):
@@ -120,6 +134,33 @@ def test_every_kind_equals_the_plain_twin():
             for s in range(0, 150, 7):
                 then = instruments.multiplier[i] * twin_value(instruments, m, r, path, i, step, s)
                 assert dense[i, step, s] == pytest.approx(then - now, rel=1e-11, abs=1e-12 * scale), (i, step, s)
+
+
+def test_shape_shocks_without_size_change_nothing():
+    r, path = shaped(response(), paths())
+    still = replace(path, shape_shock=np.zeros_like(path.shape_shock))
+    plain = revalue(full_book(), market(), response(), paths())
+    np.testing.assert_allclose(revalue(full_book(), market(), r, still).dense(), plain.dense(), rtol=0, atol=1e-10)
+
+
+def test_each_shape_shock_moves_what_it_is_named_after():
+    m, instruments = market(), book((CALL, 0, 1, 75_000, 1, False), (FUTURE, 0, 1, 0, 1, False), (SPOT, 0, -1, 0, 1, 0))
+    at_the_money = book((CALL, 0, 1, m.forward[1], 1, False))
+    still = FactorPaths(np.zeros(1, np.int64), np.zeros((2, 1, 1)), np.zeros(1, np.int64), np.zeros((2, 1, 1)))
+    r = replace(response(), shape=np.ones((7, 3)))
+    moved = []
+    for factor in range(7):
+        shock = np.zeros((7, 2, 1, 1))
+        shock[factor] = 0.1
+        path = replace(still, shape_shock=shock)
+        moved.append(
+            [*revalue(instruments, m, r, path).dense()[:, 0, 0], *revalue(at_the_money, m, r, path).dense()[0, 0]]
+        )
+    call, future, spot, middle = np.array(moved).T
+    assert np.array_equal(future != 0.0, [False, False, False, True, True, False, False]) and not spot.any()
+    assert np.all(call[:5] > 0.0) and np.all(call[5:] < 0.0)
+    # skew and curvature leave the volatility at the money alone
+    assert middle[0] > 0.0 and np.all(np.abs(middle[1:3]) < 1e-9) and np.all(middle[5:] < 0.0)
 
 
 def test_the_table_knows_its_largest_and_pads_with_nothing():
