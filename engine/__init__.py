@@ -9,6 +9,7 @@ from engine.configuration import CalibrationSettings, ModelConfiguration
 from engine.dynamics.calibration import Calibration
 from engine.dynamics.fit import calibrate
 from engine.dynamics.history import PriceHistory, RecentPrices, VolatilityHistory
+from engine.dynamics.surface_moves import SurfaceHistory, SurfaceMoves
 from engine.errors import BadArtefact, EngineError, InvalidInput, NonFiniteResult
 from engine.evaluation import COMPONENTS, AccountRequirements, Evaluation, MarketRatios
 from engine.market import MarketState
@@ -31,6 +32,8 @@ __all__ = [
     "Positions",
     "PriceHistory",
     "RecentPrices",
+    "SurfaceHistory",
+    "SurfaceMoves",
     "VolatilityHistory",
     "calibrate",
     "evaluate",

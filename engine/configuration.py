@@ -43,9 +43,6 @@ class CalibrationSettings:
         Stationary bootstrap of whole days.
     suspicious_deviations : float
         A bar that moves by more long-run deviations than this and reverts at once is counted.
-    exponent_body_short, exponent_body_long, exponent_tail_short, exponent_tail_long : float
-        Tenor exponents of a volatility shock below and above 30 days; see `engine.surface.response`.
-    skew_stickiness_fall, skew_stickiness_rise : float
     """
 
     library_hours: int = 35_040
@@ -65,12 +62,6 @@ class CalibrationSettings:
     replicates: int = 200
     mean_block_days: int = 5
     suspicious_deviations: float = 10.0
-    exponent_body_short: float = 0.54
-    exponent_body_long: float = 0.66
-    exponent_tail_short: float = 0.36
-    exponent_tail_long: float = 0.64
-    skew_stickiness_fall: float = 1.6
-    skew_stickiness_rise: float = 1.25
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "horizon_hours", tuple(self.horizon_hours))

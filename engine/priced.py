@@ -100,7 +100,7 @@ def price_horizon(problem: Problem, hours: int, every_hour: bool) -> PricedHoriz
     """
     calibration, market, instruments = problem.calibration, problem.market, problem.instruments
     threads, model = problem.threads, problem.model
-    settings = calibration.settings
+    moves = calibration.surface
     paths = historical_paths(calibration, problem.recent, hours)
     drawn = [("historical", paths)]
     if model.trend_addon:
@@ -108,15 +108,16 @@ def price_horizon(problem: Problem, hours: int, every_hour: bool) -> PricedHoriz
         drawn.append(("historical_trend", stretched))
     ranges = horizon_ranges(paths, _least_range(calibration, market, hours))
     stress, twist = stress_set(market.symbols, ranges), twist_set(market.symbols, ranges)
-    parallel, link = parallel_response(market, settings), thirty_day_link(market)
+    parallel, link = parallel_response(market, moves), thirty_day_link(market)
     steps = np.arange(hours, dtype=np.int64) if every_hour else np.array([hours - 1], dtype=np.int64)
     sampled = []
     for component, scenarios in drawn:
-        shock = level_shock(scenarios.volatility_shock[:, steps], scenarios.log_return[:, steps], link, settings)
-        factors = FactorPaths(scenarios.hours, scenarios.log_return, steps, shock)
+        shock = level_shock(scenarios.volatility_shock[:, steps], scenarios.log_return[:, steps], link, moves)
+        shape = scenarios.shape_shock[:, :, steps] if scenarios.shape_shock.size else None
+        factors = FactorPaths(scenarios.hours, scenarios.log_return, steps, shock, shape)
         sampled.append(_replicated(component, scenarios, revalue(instruments, market, parallel, factors, threads)))
     instant = revalue(instruments, market, parallel, _instant(stress), threads)
-    twisted = revalue(instruments, market, twist_response(market, settings), _instant(twist), threads)
+    twisted = revalue(instruments, market, twist_response(market, moves), _instant(twist), threads)
     weighted = (_weighted(instant, stress, instruments), _weighted(twisted, twist, instruments))
     rise, fall = _alone_profits(market, instruments, stress, instant)
     sets = (*(scenarios for _, scenarios in drawn), stress, twist)

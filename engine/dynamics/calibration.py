@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.configuration import CalibrationSettings
+from engine.dynamics.surface_moves import SurfaceMoves
 from engine.errors import BadArtefact, InvalidInput
 
 FORMAT = "margin-oracle-calibration-1"
@@ -83,6 +84,8 @@ class Calibration:
     residual_micro, volatility_move_micro : int64 arrays, shape (U, n)
     recent_close_e8 : int64 array, shape (U, m)
         Closes at the last m hours of the clock, for the trend.
+    surface : SurfaceMoves
+        Published figures unless surface histories were given.
     """
 
     settings: CalibrationSettings
@@ -94,6 +97,7 @@ class Calibration:
     residual_micro: NDArray[np.int64]
     volatility_move_micro: NDArray[np.int64]
     recent_close_e8: NDArray[np.int64]
+    surface: SurfaceMoves = SurfaceMoves()
 
     @property
     def last_hour(self) -> int:
@@ -158,6 +162,7 @@ class Calibration:
             "assets": [asdict(asset) for asset in self.assets],
             "bounds": [asdict(bound) for bound in self.bounds],
             "kappa": self.kappa,
+            "surface": asdict(self.surface),
             "first_hour": self.first_hour,
             "last_hour": self.last_hour,
             "hours": int(self.clock_hour.size),
@@ -188,6 +193,7 @@ def _read(cls: type[Calibration], body: dict[str, Any]) -> Calibration:
         assets=tuple(_record(AssetState, asset) for asset in body["assets"]),
         bounds=tuple(_record(Bound, bound) for bound in body["bounds"]),
         kappa=float(body["kappa"]),
+        surface=_record(SurfaceMoves, body["surface"]),
         **tables,
     )
 

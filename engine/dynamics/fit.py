@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +17,7 @@ from engine.dynamics.fallback import fill_short_histories
 from engine.dynamics.history import PriceHistory, VolatilityHistory
 from engine.dynamics.liquidity import count_bars, stress_volume
 from engine.dynamics.recursions import MICRO, Memory
+from engine.dynamics.surface_moves import SurfaceHistory, SurfaceMoves, fit_surface_moves
 from engine.dynamics.variance import rule_of, run_filter, start_memory, variance_now
 from engine.dynamics.volatility_moves import volatility_moves_micro
 from engine.errors import InvalidInput
@@ -29,6 +32,7 @@ def calibrate(
     prices: Sequence[PriceHistory],
     volatility: Sequence[VolatilityHistory] = (),
     settings: CalibrationSettings | None = None,
+    surfaces: Sequence[SurfaceHistory] = (),
 ) -> Calibration:
     """Turn histories into the artefact that keepers agree on.
 
@@ -39,6 +43,8 @@ def calibrate(
     volatility : sequence of VolatilityHistory
         Optional; where there is none, the filter's own variance ratio moves implied volatility.
     settings : CalibrationSettings, optional
+    surfaces : sequence of SurfaceHistory
+        Optional; where there is none, the surface moves by published figures.
 
     Returns
     -------
@@ -80,7 +86,15 @@ def calibrate(
         residual_micro=_frozen(_residuals_micro(log_return, variance)),
         volatility_move_micro=_frozen(moves),
         recent_close_e8=_frozen(returns.close_e8[:, -min(RECENT_HOURS, hours) :]),
+        surface=_rounded_moves(fit_surface_moves(surfaces)),
     )
+
+
+def _rounded_moves(moves: SurfaceMoves) -> SurfaceMoves:
+    figures: dict[str, Any] = {
+        name: value if name == "days" else rounded(value) for name, value in asdict(moves).items()
+    }
+    return SurfaceMoves(**figures)
 
 
 def _long_run_variances(

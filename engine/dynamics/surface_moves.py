@@ -1,6 +1,6 @@
 """How far and in which ways a volatility surface moves in a day: published figures, or fitted to a surface history.
 
-    d ln atm(T) = ssr(sign r) psi(T)/atm(T) r + (30/days)^p e_L + (30/days)^p v2(T) e_2,   v2(T) = (30 - days)/(30 + days)
+    d ln atm(T) = ssr(sign r) psi(T)/atm(T) r + (30/days)^p (e_L + v2(T) e_2),   v2(T) = (30 - days)/(30 + days)
     d ln [vol(x,T)/atm(T)] = (30/days)^(1/2) (e_G x + e_Q x^2)
 
 The exponents p are fitted twice, over all days and over those of a crash, below and above thirty days; at each tenor

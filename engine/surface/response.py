@@ -1,9 +1,12 @@
-"""How a volatility surface answers to spot and to a shock of its thirty-day level (DESIGN 3.5).
+"""How a surface and its curves answer to spot and to the shocks of a scenario (DESIGN 3.5, 3.6).
 
-    atm'(T) = atm(T) exp( ssr(sign r) psi(T)/atm(T) r + tau(T) e ),   tau(T) = (30 / max(days, 1))^p
+    atm'(T)   = atm(T) exp( ssr(sign r) psi(T)/atm(T) r + tau(T) (e_L + v2(T) e_2) ),   tau(T) = (30 / max(days, 1))^p
+    vol'(x,T) = atm'(T) [vol(x,T)/atm(T)] exp( w(T) (e_G x + e_Q x^2) ),   w(T) = (30 / max(days, 7))^(1/2)
+    d ln(F_T/S) = e_1 + T e_2',   d ln D_T = -(T e_3 + T^2 e_4)
 
-Two exponents p were fitted, in the body and in the crash tail, on either side of 30 days (931 Deribit snapshots); at
-each tenor the larger shock is taken. `revalue` applies the formula; here its coefficients are computed.
+v2(T) = (30 - days)/(30 + days) turns the term structure about thirty days. Two exponents p were fitted, in the body and
+in the crash tail, on either side of 30 days (`engine.dynamics.surface_moves`); at each tenor the larger shock is taken.
+`revalue` applies the formulae; here their coefficients are computed.
 """
 
 from __future__ import annotations
@@ -11,7 +14,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.configuration import CalibrationSettings
+from engine.dynamics.surface_moves import SurfaceMoves
 from engine.kernels.revalue import SurfaceResponse
 from engine.kernels.special import exp_array, log_array
 from engine.market import AT_THE_MONEY, MarketState
@@ -21,28 +24,46 @@ DAYS_A_YEAR = 365.0
 PIVOT_DAYS = 30.0
 SHORTEST_DAYS = 1.0
 """Below a day neither the tenor exponent nor the skew's 1/sqrt(T) is extrapolated."""
+SHORTEST_WING_DAYS = 7.0
+"""The shortest tenor at which moves of skew and curvature were measured."""
 
 
-def parallel_response(market: MarketState, settings: CalibrationSettings) -> SurfaceResponse:
-    """Return the response of each slice to spot and to a shock that moves all tenors the same way."""
+def parallel_response(market: MarketState, moves: SurfaceMoves) -> SurfaceResponse:
+    """Return the response of each slice to spot, to a shock that moves all tenors the same way, and to shape shocks."""
     days = _days(market)
+    body = _tenor_power(days, moves.exponent_body_short, moves.exponent_body_long)
+    tail = _tenor_power(days, moves.exponent_tail_short, moves.exponent_tail_long)
     return SurfaceResponse(
         skew=_skew(market, days),
-        level_body=_tenor_power(days, settings.exponent_body_short, settings.exponent_body_long),
-        level_tail=_tenor_power(days, settings.exponent_tail_short, settings.exponent_tail_long),
-        stickiness_up=settings.skew_stickiness_rise,
-        stickiness_down=settings.skew_stickiness_fall,
+        level_body=body,
+        level_tail=tail,
+        stickiness_up=moves.skew_stickiness_rise,
+        stickiness_down=moves.skew_stickiness_fall,
+        shape=_shape(market, np.maximum(body, tail)),
     )
 
 
-def twist_response(market: MarketState, settings: CalibrationSettings) -> SurfaceResponse:
+def _shape(market: MarketState, level: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Responses to the shape shocks in the order of `engine.scenarios.scenario_set`, shape (7, slices)."""
+    days, years = _days(market), market.slice_seconds / (SECONDS_A_DAY * DAYS_A_YEAR)
+    wing = np.sqrt(PIVOT_DAYS / np.maximum(days, SHORTEST_WING_DAYS))
+    return np.stack([level * _twist(days), wing, wing, np.ones(days.size), years, years, years * years])
+
+
+def _twist(days: NDArray[np.float64]) -> NDArray[np.float64]:
+    """From 1 for the shortest tenors over 0 at thirty days to -1."""
+    share: NDArray[np.float64] = (PIVOT_DAYS - days) / (PIVOT_DAYS + days)
+    return share
+
+
+def twist_response(market: MarketState, moves: SurfaceMoves) -> SurfaceResponse:
     """Return a response that turns the term structure about 30 days: short tenors with the shock, long ones against.
 
     The share is (30 - days) / (30 + days), from 1 to -1.
     """
     days = _days(market)
-    parallel = parallel_response(market, settings)
-    twist = np.maximum(parallel.level_body, parallel.level_tail) * (PIVOT_DAYS - days) / (PIVOT_DAYS + days)
+    parallel = parallel_response(market, moves)
+    twist = np.maximum(parallel.level_body, parallel.level_tail) * _twist(days)
     return SurfaceResponse(parallel.skew, twist, twist, parallel.stickiness_up, parallel.stickiness_down)
 
 
@@ -66,7 +87,7 @@ def level_shock(
     total_shock: NDArray[np.float64],
     log_return: NDArray[np.float64],
     link: NDArray[np.float64],
-    settings: CalibrationSettings,
+    moves: SurfaceMoves,
 ) -> NDArray[np.float64]:
     """Return e such that the thirty-day volatility moves by `total_shock` in all, its answer to spot included.
 
@@ -76,13 +97,13 @@ def level_shock(
         History shows the whole move of a volatility index; the part due to spot must not be counted twice.
     link : float64 array, shape (U,)
         From `thirty_day_link`.
-    settings : CalibrationSettings
+    moves : SurfaceMoves
 
     Returns
     -------
     float64 array, shape (U, points, S)
     """
-    stickiness = np.where(log_return < 0.0, settings.skew_stickiness_fall, settings.skew_stickiness_rise)
+    stickiness = np.where(log_return < 0.0, moves.skew_stickiness_fall, moves.skew_stickiness_rise)
     result: NDArray[np.float64] = total_shock - stickiness * link[:, None, None] * log_return
     return result
 

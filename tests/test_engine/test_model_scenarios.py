@@ -9,16 +9,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine import CalibrationSettings, ModelConfiguration
+from engine import ModelConfiguration
+from engine.dynamics.surface_moves import SurfaceMoves
 from engine.priced import Problem, price_horizon
 from engine.rows import cut_into_rows
 from engine.scenarios.historical import historical_paths, stretched_by_trend
+from engine.scenarios.scenario_set import BASIS_LEVEL, CURVATURE, SKEW, TERM
 from engine.scenarios.stress import Ranges, alone_indices, horizon_ranges, stress_set, twist_set
 from engine.surface.response import level_shock, parallel_response, thirty_day_link, twist_response
 from tests import model_cases
 
 pytestmark = pytest.mark.fast
-SETTINGS = CalibrationSettings()
+MOVES = SurfaceMoves()
 SYMBOLS = ("BTC", "ETH")
 STATE = model_cases.market(days=(7, 30, 90))
 RANGES = Ranges(*(np.array(pair) for pair in ((0.1, 0.2), (0.12, 0.25), (0.3, 0.4), (0.2, 0.3))))
@@ -30,7 +32,7 @@ def paths():
 
 
 def test_tenors_answer_by_the_fitted_powers_of_30_days_over_theirs():
-    response = parallel_response(STATE, SETTINGS)
+    response = parallel_response(STATE, MOVES)
     np.testing.assert_allclose(response.level_body[:3], [(30 / 7) ** 0.54, 1.0, (30 / 90) ** 0.66], rtol=1e-13)
     np.testing.assert_allclose(response.level_tail[:3], [(30 / 7) ** 0.36, 1.0, (30 / 90) ** 0.64], rtol=1e-13)
     assert (response.stickiness_down, response.stickiness_up) == (1.6, 1.25)
@@ -38,8 +40,20 @@ def test_tenors_answer_by_the_fitted_powers_of_30_days_over_theirs():
     np.testing.assert_allclose(response.skew[:3], -0.05 / np.sqrt(np.array([7, 30, 90]) / 365), rtol=1e-12)
 
 
+def test_shapes_answer_by_tenor():
+    shape = parallel_response(STATE, MOVES).shape[:, :3]
+    years = np.array([7, 30, 90]) / 365
+    np.testing.assert_allclose(shape[TERM], [(30 / 7) ** 0.54 * 23 / 37, 0.0, -((30 / 90) ** 0.64) / 2], rtol=1e-13)
+    for wing in (SKEW, CURVATURE):
+        np.testing.assert_allclose(shape[wing], np.sqrt([30 / 7, 1.0, 30 / 90]), rtol=1e-13)
+    np.testing.assert_allclose(shape[BASIS_LEVEL:], [np.ones(3), years, years, years**2], rtol=1e-13)
+    # below a week wings are not extrapolated
+    soon = parallel_response(model_cases.market(days=(1, 30, 90)), MOVES).shape
+    assert soon[SKEW, 0] == shape[SKEW, 0]
+
+
 def test_the_twist_turns_about_30_days():
-    response = twist_response(STATE, SETTINGS)
+    response = twist_response(STATE, MOVES)
     assert response.level_body[0] > 0.0 and response.level_body[1] == 0.0 and response.level_body[2] < 0.0
     np.testing.assert_array_equal(response.level_body, response.level_tail)
 
@@ -47,8 +61,8 @@ def test_the_twist_turns_about_30_days():
 @given(st.floats(-0.5, 0.5), st.floats(-0.5, 0.5))
 def test_the_thirty_day_volatility_moves_by_the_whole_shock(log_return, shock):
     moves = np.full((2, 1, 1), log_return)
-    e = level_shock(np.full((2, 1, 1), shock), moves, thirty_day_link(STATE), SETTINGS)[0, 0, 0]
-    response = parallel_response(STATE, SETTINGS)
+    e = level_shock(np.full((2, 1, 1), shock), moves, thirty_day_link(STATE), MOVES)[0, 0, 0]
+    response = parallel_response(STATE, MOVES)
     stickiness = response.stickiness_down if log_return < 0 else response.stickiness_up
     total = stickiness * response.skew[1] / STATE.vol_nodes[1, 3] * log_return + response.level_body[1] * e
     assert total == pytest.approx(shock, abs=1e-13)
