@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,13 @@ class ScenarioSet:
         Factor on the profit or loss that an underlying's instruments make in the scenario; 1 for what history drew.
     label : tuple of str
         What each scenario is: a name, or the hour at which its block of history starts.
+    probability : float64 array, shape (S,), optional
+        Relative probability of each scenario; None where all are equal.
+    scrambles : int
+        S is that many equal consecutive blocks, each an independent replication, worst first within itself.
+    shape_shock : float64 array, shape (7 or 0, U, points, S)
+        Shocks of TERM, SKEW, CURVATURE, BASIS_LEVEL, BASIS_SLOPE, RATE_LEVEL, RATE_SLOPE; without any the first axis is
+        empty.
     """
 
     name: str
@@ -34,13 +41,16 @@ class ScenarioSet:
     volatility_shock: NDArray[np.float64]
     weight: NDArray[np.float64]
     label: tuple[str, ...]
+    probability: NDArray[np.float64] | None = None
+    scrambles: int = 1
+    shape_shock: NDArray[np.float64] = field(default_factory=lambda: np.empty((0, 0, 0, 0)))
 
     def __len__(self) -> int:
         return len(self.label)
 
     @property
     def content_hash(self) -> str:
-        """Sha256 (hex) of the name, labels and bytes of every table, each with its shape."""
+        """Sha256 (hex) of the name, labels and bytes of every table, each with its shape; defaults are left out."""
         digest = hashlib.sha256(f"{self.name}\n{','.join(self.label)}\n".encode())
         for table, kind in (
             (self.hours, "<i8"),
@@ -50,6 +60,12 @@ class ScenarioSet:
         ):
             digest.update(repr(table.shape).encode())
             digest.update(np.ascontiguousarray(table, dtype=kind).tobytes())
+        if self.scrambles != 1:
+            digest.update(f"scrambles {self.scrambles}\n".encode())
+        for name, optional in (("probability", self.probability), ("shape_shock", self.shape_shock)):
+            if optional is not None and optional.size:
+                digest.update(f"{name} {optional.shape}".encode())
+                digest.update(np.ascontiguousarray(optional, dtype="<f8").tobytes())
         return digest.hexdigest()
 
 
