@@ -30,7 +30,7 @@ SCRAMBLES = 16
 POINTS = 512
 POINTS_MULTIPLE = 128
 INFLATION = Inflation(mixing_power=3, market_width=1.5, level_width=1.3, jump_share=0.15)
-STUDENT_QUANTILE = 2.6024802949816493
+STUDENT_QUANTILE = 2.6024802950111234
 """99 % quantile of Student's t with 15 degrees of freedom, one fewer than the scrambles."""
 
 
@@ -91,7 +91,7 @@ def monte_carlo_sets(
 
 
 def joint_moves(step: Step, case: int, draws: Variates) -> tuple[Table, Table]:
-    """Return log returns and volatility shocks of all assets of the artefact in one of `CASES`, each of shape (U, S)."""
+    """Return log returns and volatility shocks of all the artefact's assets in one of `CASES`, each of shape (U, S)."""
     horizon, jumps, assets = step.horizon, step.jumps, step.deviation.size
     table = horizon.excursion_nano if step.excursion else horizon.end_nano
     value = joint_values(

@@ -13,6 +13,8 @@ pseudorandom number generators, OOPSLA.
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -55,12 +57,14 @@ _FIRST, _SECOND = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
 _SHIFT_30, _SHIFT_27, _SHIFT_31, _SHIFT_63 = np.uint64(30), np.uint64(27), np.uint64(31), np.uint64(63)
 
 
+@cache
 def direction_numbers() -> NDArray[np.uint64]:
     """Return the direction numbers of every dimension of the table, shape (64, 32), scaled by 2^32."""
     table = np.empty((len(_JOE_KUO) + 1, BITS), dtype=np.uint64)
     table[0] = [1 << (BITS - 1 - k) for k in range(BITS)]
     for row, (polynomial, *initial) in enumerate(_JOE_KUO, start=1):
         table[row] = _directions(polynomial, initial)
+    table.flags.writeable = False
     return table
 
 
