@@ -89,7 +89,6 @@ def _fit_horizon(
     scale = np.concatenate([deviation, np.ones_like(deviation)])
     copula = fit_copula((_ends(moves, apart, hours) / scale[:, apart]).T)
     fitted = [_marginals(moves[row], starts, hours, scale[row, starts], settings) for row in range(len(moves))]
-    limit = np.concatenate([np.full(len(level), np.inf), _ranges(level)])[:, None]
     sign = market_signs(copula.correlation, len(library.symbols))
     cases = correlation_cases(copula.correlation, sign)
     return HorizonDynamics(
@@ -102,8 +101,8 @@ def _fit_horizon(
         sign=tuple(int(one) for one in sign),
         tails=_tail_fits(fitted, library.symbols),
         score_nano=_nano(knot_scores(copula.degrees)),
-        end_nano=_nano(np.clip([end.value for end, _ in fitted], -limit, limit)),
-        excursion_nano=_nano(np.clip([excursion.value for _, excursion in fitted], -limit, limit)),
+        end_nano=_nano(np.stack([end.value for end, _ in fitted])),
+        excursion_nano=_nano(np.stack([excursion.value for _, excursion in fitted])),
         mixing_nano=_nano(mixing_table(copula.degrees)),
         root_nano=_nano(np.stack([root(case, len(library.symbols)) for case in cases])),
     )
@@ -135,17 +134,6 @@ def _ends(moves: Table, starts: NDArray[np.int64], hours: int) -> Table:
     total = np.concatenate([np.zeros((len(moves), 1)), np.cumsum(moves, axis=1)], axis=1)
     ends: Table = total[:, starts + hours] - total[:, starts]
     return ends
-
-
-def _ranges(level: Table) -> Table:
-    """How far each volatility's log ever ranged, shape (U,): no move over a horizon is drawn larger.
-
-    A Pareto tail of logs would multiply volatility by e^40 once in ten million horizons, while the level itself comes
-    back from wherever it goes.
-    """
-    total = np.cumsum(level, axis=1)
-    ranges: Table = np.ptp(total, axis=1)
-    return ranges
 
 
 def _tail_fits(fitted: list[tuple[Marginal, Marginal]], symbols: tuple[str, ...]) -> tuple[TailFit, ...]:

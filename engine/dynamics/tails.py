@@ -4,8 +4,10 @@ Beyond the 7.5 % quantiles, with excess y over the threshold,
 
     P(Y > y) = (1 + shape y / scale)^(-1 / shape),   shape within [0, 0.45], at 0 the exponential
 
-fitted by maximum likelihood. The table ends at `LEAST_PROBABILITY` and is flat beyond: a log return with a Pareto tail
-of any positive shape has no finite mean of exp, so that without an end a short position has no expected shortfall.
+fitted by maximum likelihood. A log return with a Pareto tail of positive shape has no finite mean of exp: without an
+end a short position has no expected shortfall, and a drawn one of millions of percent (DOGE, LUNA). So no value is
+drawn beyond `REACH` times the largest seen in its direction, as no path's variance exceeds the largest seen, nor beyond
+that of `LEAST_PROBABILITY`.
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ LARGEST_SHAPE = 0.45
 LEAST_EXCEEDANCES = 30
 LEAST_PROBABILITY = 1e-7
 """Once in 27,000 years at a horizon of a day."""
+REACH = 2.0
 TAIL_KNOTS = 80
 BODY_KNOTS = 118
 """Even, so that no knot sits on the median, where an excursion steps from the minimum to the maximum."""
@@ -97,7 +100,9 @@ def marginal(lower_sample: Vector, upper_sample: Vector, overlap: float) -> Marg
             upper.threshold + excess(upper, tail[::-1]),
         ]
     )
-    return Marginal(np.maximum.accumulate(value), lower, upper)
+    least, most = float(np.min(lower_sample)), float(np.max(upper_sample))
+    limited = np.clip(value, least - (REACH - 1.0) * abs(least), most + (REACH - 1.0) * abs(most))
+    return Marginal(np.maximum.accumulate(limited), lower, upper)
 
 
 def excess(tail: Pareto, share: Vector) -> Vector:

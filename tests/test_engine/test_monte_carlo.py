@@ -297,7 +297,7 @@ def agreement(history: PriceHistory) -> None:
 
 
 @pytest.mark.skipif(not DATA.is_dir(), reason=f"NOT RUN: no real history at {DATA}")
-@pytest.mark.parametrize("symbol", ["BTC", "ETH", "DOGE"])
+@pytest.mark.parametrize("symbol", ["BTC", "ETH", "XRP"])
 def test_it_agrees_with_the_historical_paths_of_real_hours(symbol):
     polars = pytest.importorskip("polars", reason="NOT RUN: polars is not installed, real history cannot be read")
     bars = polars.read_parquet(DATA / f"{symbol}.parquet")
