@@ -23,6 +23,7 @@ from engine.dynamics.copula import (
 )
 from engine.dynamics.dependence import clipped_count
 from engine.dynamics.joint import CASES, NANO, JointDynamics
+from engine.dynamics.joint_fit import Library, _memories_before, fit_joint
 from engine.dynamics.jumps import taken_out
 from engine.dynamics.recursions import Memory
 from engine.dynamics.tails import (
@@ -34,7 +35,7 @@ from engine.dynamics.tails import (
     knot_scores,
     marginal,
 )
-from engine.dynamics.variance import expected_variance, expected_variances, rule_of
+from engine.dynamics.variance import expected_variance, expected_variances, rule_of, run_filter
 from engine.errors import BadArtefact, InvalidInput
 from engine.kernels.interpolation import interpolate, joint_values
 from tests import model_cases, naive, naive_model
@@ -309,6 +310,57 @@ def test_joint_values_are_their_twins():
         for s in range(50):
             x = mixing[s] * sum(square[i, k] * normal[k, s] for k in range(3))
             assert found[i, s] == pytest.approx(naive.interpolated(knot, value[i], x), rel=1e-12, abs=1e-12)
+
+
+def library_of(log_return, level, warm: Memory) -> Library:
+    """A library of simulated hours, filtered from the memory on."""
+    filtered = [run_filter(row, RULE, warm) for row in log_return]
+    variance, memories = (np.array([one for one, _ in filtered]), [memory for _, memory in filtered])
+    moves = np.rint(level * 1e6).astype(np.int64)
+    return Library(("BTC", "ETH"), log_return, variance, moves, [warm, warm], memories)
+
+
+def test_memories_before_each_hour_are_those_that_the_filter_used():
+    _, log_return, level, _, _ = jumpy(hours=3_000)
+    library = library_of(log_return, level, Memory(2.5e-5, 5e-5, 1e-5, 0.0))
+    slow, fast = _memories_before(library, RULE)
+    used = [
+        [naive_model.mixture(2.5e-5, s, f) for s, f in zip(*pair, strict=True)] for pair in zip(slow, fast, strict=True)
+    ]
+    np.testing.assert_allclose(library.variance, used, rtol=1e-9)
+
+
+def test_what_jumps_explain_is_in_no_marginal():
+    _, log_return, level, _, _ = jumpy(hours=10_000)
+    library = library_of(log_return, level, Memory(2.5e-5, 2.5e-5, 2.5e-5, 0.0))
+    chosen = CalibrationSettings(horizon_hours=(4,), jump_threshold_deviations=6.0)
+    with_jumps = fit_joint(library, chosen).horizons[0]
+    without = fit_joint(library, replace(chosen, jump_threshold_deviations=0.0)).horizons[0]
+    # a jump of 6 % is six deviations of four hours at 0.5 % an hour, and doubles volatility's log move
+    assert np.all(with_jumps.end_nano[:2, 0] > 0.7 * without.end_nano[:2, 0])
+    assert np.all(with_jumps.end_nano[2:, -1] < 0.5 * without.end_nano[2:, -1])
+
+
+@pytest.mark.parametrize("hours", [4, 24])
+def test_marginals_are_of_the_standardised_moves(hours):
+    """The body of each table against moves put together hour by hour."""
+    random = np.random.default_rng(7)
+    log_return = 0.005 * np.exp(0.5 * np.sin(np.arange(6_000) / 300.0)) * random.standard_normal((2, 6_000))
+    library = library_of(log_return, 0.001 * random.standard_normal((2, 6_000)), Memory(2.5e-5, 2.5e-5, 2.5e-5, 0.0))
+    chosen = CalibrationSettings(horizon_hours=(hours,), jump_threshold_deviations=0.0)
+    horizon = fit_joint(library, chosen).horizons[0]
+    slow, fast = _memories_before(library, RULE)
+    ends, lowest = [], []
+    for start in range(6_000 - hours, -1, -4):
+        path = np.cumsum(log_return[0, start : start + hours])
+        largest = library.memories[0].largest
+        expected = naive_model.expected_variance(hours, 2.5e-5, slow[0, start], fast[0, start], largest)
+        ends.append(path[-1] / np.sqrt(expected))
+        lowest.append(path.min() / np.sqrt(expected))
+    at = np.array([100, 130])
+    np.testing.assert_allclose(horizon.end_nano[0, at] / NANO, np.quantile(ends, knot_probabilities()[at]), rtol=1e-6)
+    low = np.quantile(lowest, knot_probabilities()[at])
+    np.testing.assert_allclose(horizon.excursion_nano[0, at] / NANO, low, rtol=1e-6)
 
 
 @pytest.fixture(scope="module")
