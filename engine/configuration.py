@@ -43,6 +43,8 @@ class CalibrationSettings:
         Stationary bootstrap of whole days.
     suspicious_deviations : float
         A bar that moves by more long-run deviations than this and reverts at once is counted.
+    jump_threshold_deviations : float
+        An hour whose cross-section's median residual exceeds it is a common jump; 0 models none.
     """
 
     library_hours: int = 35_040
@@ -62,6 +64,7 @@ class CalibrationSettings:
     replicates: int = 200
     mean_block_days: int = 5
     suspicious_deviations: float = 10.0
+    jump_threshold_deviations: float = 8.0
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "horizon_hours", tuple(self.horizon_hours))
@@ -69,6 +72,7 @@ class CalibrationSettings:
         _require_fractions(self, "es_level", "bound_confidence", "slow_decay_daily", "variance_floor")
         _require_positive(self, "library_hours", "minimum_history_hours", "fast_half_life_hours", "path_step_hours")
         _require_positive(self, "mean_block_days", "suspicious_deviations", "fallback_inflation")
+        _require_not_negative(self, "jump_threshold_deviations")
         if abs(self.long_run_weight + self.slow_weight + self.fast_weight - 1.0) > 1e-12:
             raise InvalidInput("the three variance weights do not add up to 1")
         if not self.horizon_hours or any(hours not in HORIZON_BUCKETS_HOURS for hours in self.horizon_hours):

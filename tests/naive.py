@@ -94,3 +94,28 @@ def account_profits(table: Sequence[Sequence[Sequence[float]]], holdings: Sequen
         min(math.fsum(quantity * table[i][step][s] for i, quantity in holdings) for step in range(steps))
         for s in range(scenarios)
     ]
+
+
+def interpolated(knots: Sequence[float], values: Sequence[float], x: float) -> float:
+    """Piecewise linear between the knots, flat outside."""
+    if x <= knots[0]:
+        return values[0]
+    for i in range(len(knots) - 1):
+        if x < knots[i + 1]:
+            return values[i] + (x - knots[i]) / (knots[i + 1] - knots[i]) * (values[i + 1] - values[i])
+    return values[-1]
+
+
+def hashed(word: int) -> int:
+    """The finaliser of SplitMix64 on a 64-bit word."""
+    word = (word + 0x9E3779B97F4A7C15) % 2**64
+    word = (word ^ word // 2**30) * 0xBF58476D1CE4E5B9 % 2**64
+    word = (word ^ word // 2**27) * 0x94D049BB133111EB % 2**64
+    return word ^ word // 2**31
+
+
+def owen_scrambled(x: int, key: int) -> int:
+    """A 32-bit number with each binary digit flipped by a hash of the digits before it."""
+    digits = f"{x:032b}"
+    flipped = [int(digit) ^ hashed(key ^ int("1" + digits[:k], 2)) // 2**63 for k, digit in enumerate(digits)]
+    return int("".join(map(str, flipped)), 2)

@@ -86,3 +86,15 @@ def day_blocks(clock, volumes):
     for hour, volume in zip(clock, volumes, strict=True):
         days.setdefault((int(hour) - 1) // 24, []).append(float(volume))
     return [float(np.sum(bars)) for _, bars in sorted(days.items()) if len(bars) == 24]
+
+
+def expected_variance(hours, long_run, slow, fast, cap):
+    """What the filter expects over the next hours when each square is what it expects."""
+    slow_decay, fast_decay = decays()
+    total = 0.0
+    for _ in range(hours):
+        v = min(mixture(long_run, slow, fast), cap)
+        total += v
+        slow = slow_decay * slow + (1 - slow_decay) * v
+        fast = fast_decay * fast + (1 - fast_decay) * v
+    return total

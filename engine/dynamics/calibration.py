@@ -6,7 +6,6 @@ little-endian integers. The content hash covers every other byte of the text.
 
 from __future__ import annotations
 
-import base64
 import binascii
 import hashlib
 import json
@@ -18,9 +17,11 @@ from numpy.typing import NDArray
 
 from engine.configuration import CalibrationSettings
 from engine.dynamics.surface_moves import SurfaceMoves
+from engine.dynamics.encoding import decode, encode
+from engine.dynamics.joint import JointDynamics
 from engine.errors import BadArtefact, InvalidInput
 
-FORMAT = "margin-oracle-calibration-1"
+FORMAT = "margin-oracle-calibration-2"
 SIGNIFICANT_DIGITS = 12
 ARCHETYPES = ("long", "short", "short_straddle", "short_put", "short_call")
 
@@ -79,6 +80,8 @@ class Calibration:
     bounds : tuple of Bound
     kappa : float
         Factor on the bootstrap ratio that makes its coverage what is claimed; 1 until a simulation study fixes it.
+    joint : JointDynamics
+        What Monte Carlo draws from.
     clock_hour : int64 array, shape (n,)
         The common clock of the library, hours since the Unix epoch.
     residual_micro, volatility_move_micro : int64 arrays, shape (U, n)
@@ -93,6 +96,7 @@ class Calibration:
     assets: tuple[AssetState, ...]
     bounds: tuple[Bound, ...]
     kappa: float
+    joint: JointDynamics
     clock_hour: NDArray[np.int64]
     residual_micro: NDArray[np.int64]
     volatility_move_micro: NDArray[np.int64]
@@ -163,10 +167,11 @@ class Calibration:
             "bounds": [asdict(bound) for bound in self.bounds],
             "kappa": self.kappa,
             "surface": asdict(self.surface),
+            "joint": self.joint.body(),
             "first_hour": self.first_hour,
             "last_hour": self.last_hour,
             "hours": int(self.clock_hour.size),
-            "tables": {name: _encode(getattr(self, name), kind) for name, kind in _TABLES.items()},
+            "tables": {name: encode(getattr(self, name), kind) for name, kind in _TABLES.items()},
         }
 
 
@@ -181,7 +186,7 @@ def _read(cls: type[Calibration], body: dict[str, Any]) -> Calibration:
     if body["format"] != FORMAT:
         raise ValueError(f"format {body['format']}")
     symbols = tuple(body["symbols"])
-    tables = {name: _decode(body["tables"][name], kind) for name, kind in _TABLES.items()}
+    tables = {name: decode(body["tables"][name], kind) for name, kind in _TABLES.items()}
     for name in ("residual_micro", "volatility_move_micro", "recent_close_e8"):
         tables[name] = tables[name].reshape(len(symbols), -1)
     for name in ("residual_micro", "volatility_move_micro"):
@@ -194,6 +199,7 @@ def _read(cls: type[Calibration], body: dict[str, Any]) -> Calibration:
         bounds=tuple(_record(Bound, bound) for bound in body["bounds"]),
         kappa=float(body["kappa"]),
         surface=_record(SurfaceMoves, body["surface"]),
+        joint=JointDynamics.from_body(body["joint"]),
         **tables,
     )
 
@@ -202,16 +208,6 @@ def _record(kind: Any, values: dict[str, Any]) -> Any:
     if set(values) != {field.name for field in fields(kind)}:
         raise ValueError(f"fields of {kind.__name__}: {sorted(values)}")
     return kind(**values)
-
-
-def _encode(table: NDArray[np.int64], kind: str) -> str:
-    return base64.b64encode(np.ascontiguousarray(table, dtype=kind).tobytes()).decode()
-
-
-def _decode(text: str, kind: str) -> NDArray[np.int64]:
-    table = np.frombuffer(base64.b64decode(text, validate=True), dtype=kind).astype(np.int64)
-    table.flags.writeable = False
-    return table
 
 
 def _dump(body: dict[str, Any]) -> str:

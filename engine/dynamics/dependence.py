@@ -128,6 +128,11 @@ def joint_correlation(sample: Matrix) -> tuple[Matrix, float]:
     return clipped(shrunk(rank_correlation(sample), intensity), LEAST_EIGENVALUE), intensity
 
 
+def clipped_count(sample: Matrix, intensity: float) -> int:
+    """Return how many eigenvalues of the shrunk rank correlation lie below the least that is kept."""
+    return int(np.count_nonzero(np.linalg.eigvalsh(shrunk(rank_correlation(sample), intensity)) < LEAST_EIGENVALUE))
+
+
 def _mean_off_diagonal(correlation: Matrix) -> float:
     count = len(correlation)
     return float((correlation.sum() - np.trace(correlation)) / (count * (count - 1))) if count > 1 else 0.0

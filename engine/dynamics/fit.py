@@ -15,6 +15,7 @@ from engine.dynamics.calibration import AssetState, Calibration, rounded
 from engine.dynamics.clock import ClockReturns, common_clock
 from engine.dynamics.fallback import fill_short_histories
 from engine.dynamics.history import PriceHistory, VolatilityHistory
+from engine.dynamics.joint_fit import Library, fit_joint
 from engine.dynamics.liquidity import count_bars, stress_volume
 from engine.dynamics.recursions import MICRO, Memory
 from engine.dynamics.surface_moves import SurfaceHistory, SurfaceMoves, fit_surface_moves
@@ -69,8 +70,9 @@ def calibrate(
     log_return = fill_short_histories(returns, symbols, settings)
     hours = log_return.shape[1]
     long_run = _long_run_variances(log_return, own_share, symbols, settings)
-    variance, memories = _filtered(returns, log_return, long_run, settings)
+    variance, warm, memories = _filtered(returns, log_return, long_run, settings)
     moves, known = volatility_moves_micro(returns.hour[-hours - 1 :], symbols, volatility, variance)
+    library = Library(symbols, log_return, variance[:, :-1], moves, warm, memories)
     filled = np.maximum(hours - own_share, 0)
     states = tuple(
         _asset(prices[row], memories[row], returns, int(filled[row]), int(np.count_nonzero(known[row])), settings)
@@ -82,6 +84,7 @@ def calibrate(
         assets=states,
         bounds=bootstrap_bounds(symbols, log_return, moves, memories, settings),
         kappa=1.0,
+        joint=fit_joint(library, settings),
         clock_hour=_frozen(returns.hour[-hours:]),
         residual_micro=_frozen(_residuals_micro(log_return, variance)),
         volatility_move_micro=_frozen(moves),
@@ -115,22 +118,23 @@ def _long_run_variances(
 
 def _filtered(
     returns: ClockReturns, log_return: NDArray[np.float64], long_run: list[float], settings: CalibrationSettings
-) -> tuple[NDArray[np.float64], tuple[Memory, ...]]:
-    """Variance at each hour of the library's clock, shape (U, n + 1), and the memories at its end.
+) -> tuple[NDArray[np.float64], tuple[Memory, ...], tuple[Memory, ...]]:
+    """Variance at each hour of the library's clock, shape (U, n + 1), and the memories at its start and end.
 
     The filter warms up on whatever lies before the library.
     """
     rule = rule_of(settings)
     hours = log_return.shape[1]
     table = np.empty((log_return.shape[0], hours + 1))
-    memories = []
+    warm_memories, memories = [], []
     for row, level in enumerate(long_run):
         before = returns.log_return[row, int(returns.first_return[row]) : returns.log_return.shape[1] - hours]
         _, warm = run_filter(before, rule, start_memory(level))
         table[row, :-1], memory = run_filter(log_return[row], rule, warm)
         table[row, -1] = variance_now(rule, memory)
+        warm_memories.append(warm)
         memories.append(Memory(*(rounded(value) for value in memory)))
-    return table, tuple(memories)
+    return table, tuple(warm_memories), tuple(memories)
 
 
 def _residuals_micro(log_return: NDArray[np.float64], variance: NDArray[np.float64]) -> NDArray[np.int64]:

@@ -65,3 +65,47 @@ def variance_now(rule: Rule, memory: Memory) -> float:
     # as `mixture_scalar`, in Python, since calling an inlined kernel from here would compile it at every start
     mean = rule.long_run_weight * memory.long_run + rule.slow_weight * memory.slow + rule.fast_weight * memory.fast
     return max(mean, rule.floor * memory.long_run)
+
+
+def expected_variances(
+    rule: Rule,
+    long_run: float,
+    slow: NDArray[np.float64],
+    fast: NDArray[np.float64],
+    largest: float,
+    hours: int,
+) -> NDArray[np.float64]:
+    """Return the variance that the filter expects over the next hours from each state of its memories.
+
+    Parameters
+    ----------
+    rule : Rule
+    long_run, largest : float
+    slow, fast : float64 arrays, shape (n,)
+        Memories at n starts.
+    hours : int
+
+    Returns
+    -------
+    float64 array, shape (n,)
+        Sum over the hours; of each hour capped at `largest`, as inside the paths.
+
+    Notes
+    -----
+    Each hour's square is replaced by its expectation, the mixture itself. Only + * and comparisons, so that the same
+    bits come out everywhere.
+    """
+    total = np.zeros(slow.size)
+    for _ in range(hours):
+        mean = rule.long_run_weight * long_run + rule.slow_weight * slow + rule.fast_weight * fast
+        used = np.minimum(np.maximum(mean, rule.floor * long_run), largest)
+        total = total + used
+        slow = rule.slow_decay * slow + (1.0 - rule.slow_decay) * used
+        fast = rule.fast_decay * fast + (1.0 - rule.fast_decay) * used
+    return total
+
+
+def expected_variance(rule: Rule, memory: Memory, hours: int) -> float:
+    """Return the variance expected over the next hours from one state; see `expected_variances`."""
+    slow, fast = np.array([memory.slow]), np.array([memory.fast])
+    return float(expected_variances(rule, memory.long_run, slow, fast, memory.largest, hours)[0])

@@ -58,7 +58,7 @@ class ScenarioSet:
 
     @property
     def content_hash(self) -> str:
-        """Sha256 (hex) of the name, labels and bytes of every table, each with its shape."""
+        """Sha256 (hex) of the name, labels and bytes of every table, each with its shape; defaults are left out."""
         digest = hashlib.sha256(f"{self.name}\n{','.join(self.label)}\n".encode())
         tables = [(self.hours, "<i8"), (self.log_return, "<f8"), (self.volatility_shock, "<f8"), (self.weight, "<f8")]
         if self.probability is not None:

@@ -15,6 +15,8 @@ from pathlib import Path
 
 import pytest
 
+from tests import model_cases
+
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).resolve().parents[2]
 EXPECTED = "f4be6c2f3f17f5fde164e4385dfeada4e081ce7e439703b6cd99382656cee10d"
@@ -64,6 +66,21 @@ assert tail.finite.all()
 print(digest.hexdigest())
 """
 
+MONTE_CARLO = """
+import hashlib, sys
+from pathlib import Path
+import numpy as np
+from engine import Calibration, RecentPrices
+from engine.scenarios.montecarlo import monte_carlo_sets
+
+calibration = Calibration.from_json(Path(sys.argv[1]).read_text())
+recent = [RecentPrices(symbol, np.array([], np.int64), np.array([], np.int64)) for symbol in calibration.symbols]
+shapes = np.outer(np.arange(7), np.arange(len(recent))) / 64
+sets = [one for hours, excursion in ((24, False), (4, True))
+        for one in monte_carlo_sets(calibration, recent, hours, excursion, 2**100 + 1, 512, shapes)]
+print(hashlib.sha256("".join(one.content_hash for one in sets).encode()).hexdigest())
+"""
+
 
 def runnable(target: str) -> bool:
     """Whether this processor has what the target compiles to."""
@@ -73,12 +90,12 @@ def runnable(target: str) -> bool:
     return cpuinfo.exists() and {"avx2", "fma", "bmi2"} <= set(cpuinfo.read_text().split())
 
 
-def digest(target: str, threads: int, cache: Path) -> str:
-    """Hash of everything the kernels compute, in a fresh process compiled for the target."""
+def digest(target: str, argument: object, cache: Path, script: str = SCRIPT) -> str:
+    """Hash of everything the script computes, in a fresh process compiled for the target."""
     environment = {**os.environ, "NUMBA_CACHE_DIR": str(cache / target), "PYTHONPATH": str(ROOT)}
     if target != "host":
         environment |= {"NUMBA_CPU_NAME": target, "NUMBA_CPU_FEATURES": ""}
-    command = [sys.executable, "-c", SCRIPT, str(threads)]
+    command = [sys.executable, "-c", script, str(argument)]
     return subprocess.run(command, env=environment, cwd=ROOT, check=True, capture_output=True, text=True).stdout.strip()
 
 
@@ -94,3 +111,11 @@ def test_bytes_are_equal(cache, target, threads):
     if not runnable(target):
         pytest.skip(f"this processor cannot run code for {target}")
     assert digest(target, threads, cache) == EXPECTED
+
+
+def test_bytes_of_monte_carlo_sets_are_equal(cache, tmp_path):
+    artefact = tmp_path / "artefact.json"
+    artefact.write_text(model_cases.small_calibration().to_json())
+    targets = [target for target in ("host", "x86-64-v3", "generic") if runnable(target)]
+    digests = {target: digest(target, artefact, cache, MONTE_CARLO) for target in targets}
+    assert len(set(digests.values())) == 1 and len(digests) >= 2, digests

@@ -1,0 +1,205 @@
+"""Monte Carlo: one step to the horizon from calibrated tails, dependence and jumps, in independent scrambles.
+
+One set for each correlation case, all on the same points. A set is `SCRAMBLES` consecutive blocks of equal length, each
+a scrambled Sobol net and so an independent replication: the figure's own error is measured between blocks, which is
+what `sampling_bound` does (DESIGN 3.8).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.dynamics.calibration import Calibration
+from engine.dynamics.history import RecentPrices
+from engine.dynamics.joint import CASES, NANO, HorizonDynamics, Jumps
+from engine.dynamics.today import memory_today
+from engine.dynamics.variance import expected_variance, rule_of
+from engine.errors import InvalidInput
+from engine.kernels.interpolation import joint_values
+from engine.scenarios.scenario_set import ScenarioSet, severity_order
+from engine.scenarios.sobol import scrambled_points
+from engine.scenarios.variates import SHAPE_FACTORS, Inflation, Variates, dimensions, variates
+
+Table = NDArray[np.float64]
+
+SCRAMBLES = 16
+POINTS = 512
+POINTS_MULTIPLE = 128
+INFLATION = Inflation(mixing_power=3, market_width=1.5, level_width=1.3, jump_share=0.15)
+STUDENT_QUANTILE = 2.6024802950111234
+"""99 % quantile of Student's t with 15 degrees of freedom, one fewer than the scrambles."""
+
+
+class Step(NamedTuple):
+    """One step to the horizon.
+
+    `deviation`, shape (U,), is the root of each asset's variance expected over it. `excursion` tells moves at the worst
+    point on the way from moves at its end.
+    """
+
+    horizon: HorizonDynamics
+    jumps: Jumps
+    deviation: Table
+    excursion: bool
+
+
+def monte_carlo_sets(
+    calibration: Calibration,
+    recent: Sequence[RecentPrices],
+    hours: int,
+    excursion: bool,
+    seed: int,
+    points: int = POINTS,
+    shape_deviation: Table | None = None,
+) -> tuple[ScenarioSet, ...]:
+    """Return one set for each correlation case; the largest requirement of them counts.
+
+    Parameters
+    ----------
+    calibration : Calibration
+    recent : sequence of RecentPrices
+        One an underlying, in the market's order.
+    hours : int
+        One of the artefact's horizons.
+    excursion : bool
+        False: moves at the horizon. True: at the worst point on the way, so that one step stands for the path.
+    seed : int
+        At least 0; the same seed gives the same points, whatever the calibration.
+    points : int
+        Of one scramble: a power of two, a multiple of 128.
+    shape_deviation : float64 array, shape (7, U), optional
+        Standard deviations of the shape factors over the horizon, in the order of `ScenarioSet.shape_shock`.
+
+    Raises
+    ------
+    InvalidInput
+        If the artefact has no such horizon, an asset is missing, or `points` is not such a number.
+    """
+    if points < POINTS_MULTIPLE or points & (points - 1):
+        raise InvalidInput(f"{points} points of a scramble: a power of two is needed, {POINTS_MULTIPLE} at least")
+    step = Step(
+        _horizon_of(calibration, hours), calibration.joint.jumps, _deviations(calibration, recent, hours), excursion
+    )
+    rows = np.array([calibration.index_of(prices.symbol) for prices in recent], dtype=np.int64)
+    draws = _draws(step, seed, points)
+    shape = _shape_shocks(draws.shape, shape_deviation, rows.size)
+    return tuple(_set(step, case, draws, rows, shape) for case in range(len(CASES)))
+
+
+def joint_moves(step: Step, case: int, draws: Variates) -> tuple[Table, Table]:
+    """Return log returns and volatility shocks of all the artefact's assets in one of `CASES`, each of shape (U, S)."""
+    horizon, jumps, assets = step.horizon, step.jumps, step.deviation.size
+    table = horizon.excursion_nano if step.excursion else horizon.end_nano
+    value = joint_values(
+        horizon.root_nano[case] / NANO, draws.normal, draws.mixing, horizon.score_nano / NANO, table / NANO
+    )
+    ordinary = step.deviation[:, None] * value[:assets]
+    moved = ordinary + np.array(jumps.loading)[:, None] * draws.jump
+    if step.excursion:
+        # a jump against the excursion comes before or after its worst point, and then takes nothing off it
+        moved = np.where(np.abs(moved) > np.abs(ordinary), moved, ordinary)
+    shock = value[assets:] + np.array(jumps.volatility_co_jump)[:, None] * draws.jump_size
+    return moved, shock
+
+
+def sampling_bound(es_per_scramble: Table) -> Table:
+    """Return the upper 99 % bound of an expected shortfall from its value in each scramble.
+
+    Parameters
+    ----------
+    es_per_scramble : float64 array, shape (..., 16)
+
+    Returns
+    -------
+    float64 array, shape (...)
+        Mean plus Student's quantile of 15 degrees times the standard error; sums in the scrambles' order.
+
+    Raises
+    ------
+    InvalidInput
+        If the last axis is not that of the scrambles, or a value is not finite.
+    """
+    if es_per_scramble.shape[-1] != SCRAMBLES or not np.all(np.isfinite(es_per_scramble)):
+        raise InvalidInput(
+            f"expected shortfalls of shape {es_per_scramble.shape}: finite ones of {SCRAMBLES} scrambles"
+        )
+    total = np.zeros(es_per_scramble.shape[:-1])
+    for scramble in range(SCRAMBLES):
+        total = total + es_per_scramble[..., scramble]
+    mean = total / SCRAMBLES
+    squares = np.zeros_like(total)
+    for scramble in range(SCRAMBLES):
+        distance = es_per_scramble[..., scramble] - mean
+        squares = squares + distance * distance
+    bound: Table = mean + STUDENT_QUANTILE * np.sqrt(squares / (SCRAMBLES * (SCRAMBLES - 1)))
+    return bound
+
+
+def _horizon_of(calibration: Calibration, hours: int) -> HorizonDynamics:
+    for horizon in calibration.joint.horizons:
+        if horizon.hours == hours:
+            return horizon
+    known = ", ".join(str(horizon.hours) for horizon in calibration.joint.horizons)
+    raise InvalidInput(f"the calibration holds joint dynamics over {known} h, not {hours} h")
+
+
+def _deviations(calibration: Calibration, recent: Sequence[RecentPrices], hours: int) -> Table:
+    """Root of the expected variance of every asset of the artefact; of those without recent prices, as they stood."""
+    rule = rule_of(calibration.settings)
+    given = {prices.symbol: prices for prices in recent}
+    nothing = np.array([], dtype=np.int64)
+    states = [
+        memory_today(calibration, given.get(symbol, RecentPrices(symbol, nothing, nothing)))
+        for symbol in calibration.symbols
+    ]
+    deviations: Table = np.sqrt(np.array([expected_variance(rule, memory, hours) for memory in states]))
+    return deviations
+
+
+def _draws(step: Step, seed: int, points: int) -> Variates:
+    """All scrambles' draws, one block after the other."""
+    count = dimensions(step.deviation.size)
+    blocks = [
+        variates(scrambled_points(seed, scramble, count, points), step.horizon, step.jumps, INFLATION)
+        for scramble in range(SCRAMBLES)
+    ]
+    return Variates(*(np.concatenate(parts, axis=-1) for parts in zip(*blocks, strict=True)))
+
+
+def _shape_shocks(normal: Table, shape_deviation: Table | None, underlyings: int) -> Table:
+    if shape_deviation is None:
+        return np.empty((0, underlyings, 1, normal.shape[1]))
+    if shape_deviation.shape != (SHAPE_FACTORS, underlyings):
+        raise InvalidInput(f"shape_deviation of shape {shape_deviation.shape}, not {(SHAPE_FACTORS, underlyings)}")
+    if not (np.all(np.isfinite(shape_deviation)) and np.all(shape_deviation >= 0.0)):
+        raise InvalidInput("shape_deviation must be finite and at least 0")
+    shocks: Table = shape_deviation[:, :, None, None] * normal[:, None, None, :]
+    return shocks
+
+
+def _set(step: Step, case: int, draws: Variates, rows: NDArray[np.int64], shape: Table) -> ScenarioSet:
+    """One case's set: the rows of the market's underlyings, each scramble's block worst first."""
+    moved, shock = joint_moves(step, case, draws)
+    log_return, volatility_shock = moved[rows], shock[rows]
+    points = draws.mixing.size // SCRAMBLES
+    order = np.concatenate(
+        [
+            begin + severity_order(log_return[:, begin : begin + points], step.deviation[rows])
+            for begin in range(0, draws.mixing.size, points)
+        ]
+    )
+    return ScenarioSet(
+        name=f"Monte Carlo {step.horizon.hours} h, {CASES[case]}{', worst point' if step.excursion else ''}",
+        hours=np.array([step.horizon.hours], dtype=np.int64),
+        log_return=np.ascontiguousarray(log_return[:, None, order]),
+        volatility_shock=np.ascontiguousarray(volatility_shock[:, None, order]),
+        weight=np.ones((rows.size, order.size)),
+        label=tuple(f"scramble {at // points} point {at % points}" for at in order.tolist()),
+        probability=np.ascontiguousarray(draws.probability[order]),
+        scrambles=SCRAMBLES,
+        shape_shock=np.ascontiguousarray(shape[..., order]),
+    )
