@@ -11,12 +11,17 @@ from numpy.typing import NDArray
 
 from engine.configuration import CalibrationSettings
 from engine.dynamics.bootstrap import SAMPLING_SHARE, bootstrap_bounds
-from engine.dynamics.calibration import AssetState, Calibration, rounded
+from engine.dynamics.calibration import AssetState, Calibration, rounded, rounded_record
+from engine.dynamics.carry import carry_of
 from engine.dynamics.clock import ClockReturns, common_clock
 from engine.dynamics.fallback import fill_short_histories
 from engine.dynamics.history import PriceHistory, VolatilityHistory
 from engine.dynamics.liquidity import count_bars, stress_volume
+from engine.dynamics.observations import Observations
+from engine.dynamics.ratios import TokenState, token_histories
 from engine.dynamics.recursions import MICRO, Memory
+from engine.dynamics.seasonality import hour_factors_ppm
+from engine.dynamics.sources import MergedSources, merged_sources
 from engine.dynamics.surface_moves import SurfaceHistory, SurfaceMoves, fit_surface_moves
 from engine.dynamics.variance import rule_of, run_filter, start_memory, variance_now
 from engine.dynamics.volatility_moves import volatility_moves_micro
@@ -33,6 +38,7 @@ def calibrate(
     volatility: Sequence[VolatilityHistory] = (),
     settings: CalibrationSettings | None = None,
     surfaces: Sequence[SurfaceHistory] = (),
+    observations: Observations | None = None,
 ) -> Calibration:
     """Turn histories into the artefact that keepers agree on.
 
@@ -45,6 +51,8 @@ def calibrate(
     settings : CalibrationSettings, optional
     surfaces : sequence of SurfaceHistory
         Optional; where there is none, the surface moves by published figures.
+    observations : Observations, optional
+        Further venues, funding, basis, rates, and ratios of collateral tokens, which join the assets at the end.
 
     Returns
     -------
@@ -63,8 +71,12 @@ def calibrate(
     settings = settings or CalibrationSettings()
     if settings.bound_confidence + SAMPLING_SHARE >= 1.0:
         raise InvalidInput(f"bound_confidence {settings.bound_confidence} leaves no room for the sampling share")
-    symbols = tuple(history.symbol for history in prices)
-    returns = common_clock(prices)
+    observations = observations or Observations()
+    merged, tokens = _assets(prices, observations)
+    histories = [one.history for one in merged]
+    symbols = tuple(history.symbol for history in histories)
+    carry, carry_ranges = carry_of(symbols, observations, settings.horizon_hours)
+    returns = common_clock(histories)
     own_share = returns.log_return.shape[1] - returns.first_return
     log_return = fill_short_histories(returns, symbols, settings)
     hours = log_return.shape[1]
@@ -72,9 +84,11 @@ def calibrate(
     variance, memories = _filtered(returns, log_return, long_run, settings)
     moves, known = volatility_moves_micro(returns.hour[-hours - 1 :], symbols, volatility, variance)
     filled = np.maximum(hours - own_share, 0)
+    residuals = _residuals_micro(log_return, variance)
+    volatility_hours = np.count_nonzero(known, axis=1)
     states = tuple(
-        _asset(prices[row], memories[row], returns, int(filled[row]), int(np.count_nonzero(known[row])), settings)
-        for row in range(len(symbols))
+        _asset(one, row >= len(prices), memories[row], returns, int(filled[row]), int(volatility_hours[row]), settings)
+        for row, one in enumerate(merged)
     )
     return Calibration(
         settings=settings,
@@ -83,10 +97,39 @@ def calibrate(
         bounds=bootstrap_bounds(symbols, log_return, moves, memories, settings),
         kappa=1.0,
         clock_hour=_frozen(returns.hour[-hours:]),
-        residual_micro=_frozen(_residuals_micro(log_return, variance)),
+        residual_micro=_frozen(residuals),
         volatility_move_micro=_frozen(moves),
         recent_close_e8=_frozen(returns.close_e8[:, -min(RECENT_HOURS, hours) :]),
+        hour_factor_ppm=_frozen(_hour_factors(returns.hour[-hours - 1 :], residuals, filled)),
+        carry=tuple(map(rounded_record, carry)),
+        carry_ranges=tuple(map(rounded_record, carry_ranges)),
+        tokens=tuple(map(rounded_record, tokens)),
         surface=_rounded_moves(fit_surface_moves(surfaces)),
+    )
+
+
+def _assets(
+    prices: Sequence[PriceHistory], observations: Observations
+) -> tuple[list[MergedSources], tuple[TokenState, ...]]:
+    """Every asset as its sources agree on it, collateral tokens last."""
+    given = {history.symbol for history in prices}
+    for witness in observations.witnesses:
+        if witness.symbol not in given:
+            raise InvalidInput(f"a further source of {witness.symbol}, which has no history of its own: leave it out")
+    merged = [
+        merged_sources(history, [one for one in observations.witnesses if one.symbol == history.symbol])
+        for history in prices
+    ]
+    histories, tokens = token_histories(observations.ratios, [one.history for one in merged])
+    return merged + [merged_sources(history, []) for history in histories], tokens
+
+
+def _hour_factors(
+    clock: NDArray[np.int64], residuals: NDArray[np.int64], filled: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """Factors of each asset from its own hours alone, shape (U, 168)."""
+    return np.stack(
+        [hour_factors_ppm(clock[start:], residuals[row, start:]) for row, start in enumerate(filled.tolist())]
     )
 
 
@@ -141,13 +184,15 @@ def _residuals_micro(log_return: NDArray[np.float64], variance: NDArray[np.float
 
 
 def _asset(
-    history: PriceHistory,
+    merged: MergedSources,
+    is_token: bool,
     memory: Memory,
     returns: ClockReturns,
     filled_hours: int,
     volatility_hours: int,
     settings: CalibrationSettings,
 ) -> AssetState:
+    history = merged.history
     counts = count_bars(history, settings.suspicious_deviations)
     on_clock = np.isin(history.hour, returns.hour, assume_unique=True)
     own_hours = int(np.count_nonzero(on_clock)) - 1
@@ -157,9 +202,12 @@ def _asset(
         slow_variance=memory.slow,
         fast_variance=memory.fast,
         largest_variance=memory.largest,
-        stress_volume=rounded(stress_volume(history)),
+        stress_volume=0.0 if is_token else rounded(stress_volume(history)),
         first_hour=int(history.hour[0]),
         bars=int(history.hour.size),
+        sources=merged.sources,
+        compared_bars=merged.compared_bars,
+        disagreeing_bars=merged.disagreeing_bars,
         gap_count=counts.gap_count,
         missing_hours=counts.missing_hours,
         suspicious_bars=counts.suspicious_bars,
