@@ -30,7 +30,6 @@ from oracle.recalibration import (
 from oracle.valuation import (
     Calibration,
     calibrate,
-    calibrate_history,
     load_calibration,
     save_calibration,
     simulate_history,
