@@ -59,6 +59,8 @@ BANDS = (
     Band("assets.*.long_run_variance", "a mean over years", relative=0.25),
     Band("assets.*.slow_variance", "today's state, no fit: a memory of a month", relative=5.0),
     Band("assets.*.fast_variance", "today's state, no fit: beyond it is a unit error", relative=200.0),
+    Band("assets.*.month_variance", "today's state, no fit: a mean over a month", relative=5.0),
+    Band("assets.*.stress_variance", "the highest month: a new one, or an old one that left", relative=1.0),
     Band("assets.*.largest_variance", "the largest so far: a new crash, or an old one that left", relative=3.0),
     Band("assets.*.stress_volume", "a low quantile of a year of days", relative=1.0),
     Band("assets.*.first_hour", "a history is extended, not rewritten"),
@@ -83,13 +85,28 @@ BANDS = (
     Band("tokens.*.hours", "a history grows with its age", absolute=_AGE_HOURS),
     Band("tokens.*.least_ratio_ppm", "a token that slips is for people to look at", absolute=20_000.0),
     Band("tokens.*", "a token that slips is for people to look at", absolute=0.02),
+    Band("surface.days", "a history grows with its age", absolute=45.0),
+    Band("surface.*", "a quantile of months; exponents within their measured ranges", relative=0.35),
+    Band("joint.jumps.threshold_deviations", "a choice, never a fit"),
+    Band("joint.jumps.count", "a crash has several", absolute=5.0),
+    Band("joint.*hours", "a history grows with its age", absolute=_AGE_HOURS),
+    Band("joint.jumps.*", "means of few jumps", relative=0.5, absolute=0.1),
+    Band("joint.*.degrees", "one step of the grid", relative=0.7),
+    Band("joint.*.log_likelihood.*", "grows with the sample", relative=0.5, absolute=100.0),
+    Band("joint.*.shrinkage", "estimated with an error of its own size", absolute=0.1),
+    Band("joint.*.clipped_eigenvalues", "as many as near duplicates", absolute=2.0),
+    Band("joint.*.sample_count", "a history grows with its age", absolute=_AGE_HOURS),
+    Band("joint.*.exceedances", "a history grows with its age", relative=0.35),
+    Band("joint.*.shape", "its standard error in a long history is about 0.05", absolute=0.15),
+    Band("joint.*_error", "an error of an error", relative=1.0),
+    Band("joint.*", "a quantile of years", relative=0.35),
     Band("settings.*", "a choice, never a fit"),
     Band("kappa", "fixed by simulation", relative=0.05),
     Band("*", "no band of its own", relative=0.25),
 )
 """Ordered: the first that fits counts."""
 
-_IDENTITY = ("symbol", "factor", "horizon_hours", "archetype")
+_IDENTITY = ("symbol", "factor", "horizon_hours", "archetype", "coordinate", "marginal", "side")
 """Fields that tell the records of a list apart; they become part of the names."""
 _NOT_PARAMETERS = ("content_hash", "tables")
 
@@ -115,7 +132,7 @@ def drifts(before: Calibration, after: Calibration) -> tuple[Drift, ...]:
 
 def parameters(calibration: Calibration) -> dict[str, Scalar]:
     """Return every scalar of an artefact by its name, and the hour-of-week factors as fractions."""
-    body = {name: part for name, part in json.loads(calibration.to_json()).items() if name not in _NOT_PARAMETERS}
+    body = json.loads(calibration.to_json())
     factors = zip(calibration.symbols, calibration.hour_factor_ppm, strict=True)
     body["hour_factors"] = {symbol: [int(ppm) / PPM for ppm in row] for symbol, row in factors}
     return dict(_leaves("", body))
@@ -142,7 +159,7 @@ def _is_number(value: Scalar) -> TypeGuard[float]:
 
 def _leaves(name: str, value: Any) -> Iterator[tuple[str, Scalar]]:
     if isinstance(value, dict):
-        items = list(value.items())
+        items = [(key, part) for key, part in value.items() if key not in _NOT_PARAMETERS]
     elif isinstance(value, list):
         items = list(zip(_labels(value), map(_without_identity, value), strict=True))
     else:

@@ -29,6 +29,7 @@ from engine.errors import InvalidInput
 
 RECENT_HOURS = 31 * 24
 """Hours of closes kept for the trend, which looks thirty days back."""
+NO_OBSERVATIONS = Observations()
 LARGEST_MICRO = 2**31 - 1
 """Tables hold 32-bit integers."""
 
@@ -38,7 +39,7 @@ def calibrate(
     volatility: Sequence[VolatilityHistory] = (),
     settings: CalibrationSettings | None = None,
     surfaces: Sequence[SurfaceHistory] = (),
-    observations: Observations | None = None,
+    observations: Observations = NO_OBSERVATIONS,
 ) -> Calibration:
     """Turn histories into the artefact that keepers agree on.
 
@@ -68,15 +69,11 @@ def calibrate(
     NumPy and SciPy may differ in the last digits between machines: numbers are rounded to twelve digits, and what
     counts is the artefact's hash, which keepers compare before they use it.
     """
-    settings = settings or CalibrationSettings()
-    if settings.bound_confidence + SAMPLING_SHARE >= 1.0:
-        raise InvalidInput(f"bound_confidence {settings.bound_confidence} leaves no room for the sampling share")
-    observations = observations or Observations()
+    settings = _checked(settings or CalibrationSettings())
     merged, tokens = _assets(prices, observations)
-    histories = [one.history for one in merged]
-    symbols = tuple(history.symbol for history in histories)
+    symbols = tuple(one.history.symbol for one in merged)
     carry, carry_ranges = carry_of(symbols, observations, settings.horizon_hours)
-    returns = common_clock(histories)
+    returns = common_clock([one.history for one in merged])
     own_share = returns.log_return.shape[1] - returns.first_return
     log_return = fill_short_histories(returns, symbols, settings)
     hours = log_return.shape[1]
@@ -85,9 +82,8 @@ def calibrate(
     moves, known = volatility_moves_micro(returns.hour[-hours - 1 :], symbols, volatility, variance)
     filled = np.maximum(hours - own_share, 0)
     residuals = _residuals_micro(log_return, variance)
-    volatility_hours = np.count_nonzero(known, axis=1)
     states = tuple(
-        _asset(one, row >= len(prices), memories[row], returns, int(filled[row]), int(volatility_hours[row]), settings)
+        _asset(one, row >= len(prices), memories[row], returns, int(filled[row]), known[row], settings)
         for row, one in enumerate(merged)
     )
     return Calibration(
@@ -106,6 +102,12 @@ def calibrate(
         tokens=tuple(map(rounded_record, tokens)),
         surface=_rounded_moves(fit_surface_moves(surfaces)),
     )
+
+
+def _checked(settings: CalibrationSettings) -> CalibrationSettings:
+    if settings.bound_confidence + SAMPLING_SHARE >= 1.0:
+        raise InvalidInput(f"bound_confidence {settings.bound_confidence} leaves no room for the sampling share")
+    return settings
 
 
 def _assets(
@@ -189,7 +191,7 @@ def _asset(
     memory: Memory,
     returns: ClockReturns,
     filled_hours: int,
-    volatility_hours: int,
+    volatility_known: NDArray[np.bool_],
     settings: CalibrationSettings,
 ) -> AssetState:
     history = merged.history
@@ -214,7 +216,7 @@ def _asset(
         zero_volume_bars=counts.zero_volume_bars,
         off_clock_bars=int(np.count_nonzero(~on_clock)),
         filled_hours=filled_hours,
-        volatility_hours=volatility_hours,
+        volatility_hours=int(np.count_nonzero(volatility_known)),
         fallback=own_hours < settings.minimum_history_hours,
     )
 

@@ -82,7 +82,7 @@ def calibrate(
             [_prices(bars) for bars in prices],
             [engine.VolatilityHistory(levels.symbol, levels.hour, levels.level_ppm) for levels in volatility],
             settings,
-            _observations(witnesses, carry or CarryFiles()),
+            observations=_observations(witnesses, carry or CarryFiles()),
         )
     except engine.EngineError as error:
         raise BadHistory(str(error), "repair the history at its source") from error

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from engine import Observations, PriceHistory, calibrate
+from engine import PriceHistory, calibrate
 from engine.dynamics.carry import CarryRange
 from engine.dynamics.drift import BANDS, band_of, drifts, parameters
 from tests import model_cases
@@ -88,7 +88,7 @@ def test_a_week_more_of_the_same_market_stays_within_the_bands():
     full = model_cases.history("BTC", 1)
     cut = PriceHistory("BTC", full.hour[:-168], full.close_e8[:-168], full.volume[:-168])
     settings = replace(model_cases.SMALL, replicates=100)
-    before, after = (calibrate([one], [], settings, Observations()) for one in (cut, full))
+    before, after = (calibrate([one], [], settings) for one in (cut, full))
     assert [str(one) for one in drifts(before, after)] == []
 
 

@@ -31,7 +31,7 @@ def test_the_door_has_these_names_and_no_others():
         "COMPONENTS", "AccountRequirements", "BadArtefact", "BasisHistory", "Calibration", "CalibrationSettings",
         "EngineError", "Evaluation", "FundingHistory", "Instruments", "InvalidInput", "Kind", "MarketRatios",
         "MarketState", "ModelConfiguration", "NonFiniteResult", "Observations", "Positions", "PriceHistory",
-        "RateHistory", "RatioHistory", "RecentPrices", "VolatilityHistory",
+        "RateHistory", "RatioHistory", "RecentPrices", "SurfaceHistory", "SurfaceMoves", "VolatilityHistory",
         "calibrate", "evaluate",
     ]  # fmt: skip
     assert all(hasattr(engine, name) for name in engine.__all__)
