@@ -30,7 +30,7 @@ from oracle.scheduler import BackgroundWork, Daemon, describe
 from oracle.signer import create_keystore
 from oracle.types import Hold
 from oracle.units import SECONDS_PER_HOUR
-from oracle.valuation import calibrate_history, load_calibration, save_calibration
+from oracle.valuation import calibrate_history, load_calibration, save_calibration, summary
 from oracle.verify import verify_report
 
 app = typer.Typer(
@@ -90,6 +90,7 @@ def calibrate(
         calibration = calibrate_history(read, settings.model)
         path = settings.path(settings.calibration.artefact)
         save_calibration(path, calibration)
+        typer.echo("\n".join(summary(calibration)))
         typer.echo(f'wrote {path}\ncontent_hash = "{calibration.content_hash}"')
 
 

@@ -21,6 +21,7 @@ from oracle.valuation.artefact import (
     priced_symbols,
     save_calibration,
     simulate_history,
+    summary,
 )
 from oracle.valuation.inputs import live_instruments, market_state, recent_prices, to_instruments, to_positions
 from oracle.valuation.results import account_requirements, details, market_margins
@@ -37,6 +38,7 @@ __all__ = [
     "priced_symbols",
     "save_calibration",
     "simulate_history",
+    "summary",
 ]
 
 

@@ -114,6 +114,23 @@ def priced_symbols(calibration: Calibration) -> tuple[str, ...]:
     return tuple(symbol for symbol in calibration.symbols if symbol not in tokens)
 
 
+def summary(calibration: Calibration) -> tuple[str, ...]:
+    """Return a table of what the histories held, one line an asset under a line of titles."""
+    row = "{:<10} {:>7} {:>8} {:>7} {:>7} {:>8} {:>10} {:>7}  {}".format
+    lines = [row("asset", "bars", "sources", "dropped", "missing", "zero vol", "suspicious", "filled", "measured")]
+    for asset, carry in zip(calibration.assets, calibration.carry, strict=True):
+        measured = {
+            "basis": carry.b0_measured,
+            "slope": carry.b1_measured,
+            "rates": carry.rate_measured,
+            "funding": carry.funding_measured,
+        }
+        names = ", ".join(name for name, found in measured.items() if found) or "prices alone"
+        counts = (asset.sources, asset.disagreeing_bars, asset.missing_hours, asset.zero_volume_bars)
+        lines.append(row(asset.symbol, asset.bars, *counts, asset.suspicious_bars, asset.filled_hours, names))
+    return tuple(lines)
+
+
 def drifts(before: Calibration, after: Calibration) -> tuple[str, ...]:
     """Return every parameter that left its band, one line each with both values; see `engine.dynamics.drift`."""
     return tuple(str(drift) for drift in engine.dynamics.drift.drifts(before, after))

@@ -282,6 +282,18 @@ def test_by_hand_it_says_what_became_of_it(settings: Settings, tmp_path: Path, m
     assert in_use(settings).content_hash in adopted.stdout
 
 
+def test_calibrate_prints_what_the_histories_held(settings: Settings, tmp_path: Path) -> None:
+    write_settings(tmp_path / "oracle.toml", settings)
+    where = ["--history", str(tmp_path / "history"), "--source", str(tmp_path / "history")]
+    config = ["--symbols", "ETH", "--config", str(tmp_path / "oracle.toml")]
+    printed = CliRunner().invoke(app, ["calibrate", *where, *config])
+    assert printed.exit_code == 0
+    titles, line, *_ = printed.stdout.splitlines()
+    assert titles.split()[:4] == ["asset", "bars", "sources", "dropped"]
+    assert line.split()[:4] == ["ETH", str(HOURS), "2", "0"]
+    assert in_use(settings).content_hash in printed.stdout
+
+
 def test_saving_twice_is_the_same_file(settings: Settings) -> None:
     artefact = settings.path(settings.calibration.artefact)
     save_calibration(artefact, in_use(settings))
