@@ -9,6 +9,7 @@ from engine.configuration import CalibrationSettings, ModelConfiguration
 from engine.dynamics.calibration import Calibration
 from engine.dynamics.fit import calibrate
 from engine.dynamics.history import PriceHistory, RecentPrices, VolatilityHistory
+from engine.dynamics.observations import BasisHistory, FundingHistory, Observations, RateHistory, RatioHistory
 from engine.dynamics.surface_moves import SurfaceHistory, SurfaceMoves
 from engine.errors import BadArtefact, EngineError, InvalidInput, NonFiniteResult
 from engine.evaluation import COMPONENTS, AccountRequirements, Evaluation, MarketRatios
@@ -18,10 +19,12 @@ __all__ = [
     "COMPONENTS",
     "AccountRequirements",
     "BadArtefact",
+    "BasisHistory",
     "Calibration",
     "CalibrationSettings",
     "EngineError",
     "Evaluation",
+    "FundingHistory",
     "Instruments",
     "InvalidInput",
     "Kind",
@@ -29,8 +32,11 @@ __all__ = [
     "MarketState",
     "ModelConfiguration",
     "NonFiniteResult",
+    "Observations",
     "Positions",
     "PriceHistory",
+    "RateHistory",
+    "RatioHistory",
     "RecentPrices",
     "SurfaceHistory",
     "SurfaceMoves",

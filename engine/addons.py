@@ -14,6 +14,7 @@ from engine.dynamics.calibration import Calibration
 from engine.dynamics.history import RecentPrices
 from engine.dynamics.today import memory_today
 from engine.dynamics.variance import rule_of, variance_now
+from engine.errors import InvalidInput
 from engine.market import MarketState
 
 HOURS_A_DAY = 24.0
@@ -72,9 +73,17 @@ def liquidity_curve(
 
     Conservative side: depth is thinnest after a wild day, so the variance of such a day counts; a calm one credits
     nothing.
+
+    Raises
+    ------
+    InvalidInput
+        If an underlying is a collateral token, whose volume is not known.
     """
     rule = rule_of(calibration.settings)
     assets = [calibration.assets[calibration.index_of(symbol)] for symbol in market.symbols]
+    for asset in assets:
+        if asset.stress_volume <= 0.0:
+            raise InvalidInput(f"{asset.symbol} is a collateral token without volume: it cannot be an underlying")
     variance = [
         max(asset.long_run_variance, variance_now(rule, memory_today(calibration, prices)))
         for asset, prices in zip(assets, recent, strict=True)
@@ -89,13 +98,19 @@ def liquidity_curve(
     )
 
 
-def funding_fraction(market: MarketState, model: ModelConfiguration, hours: int) -> NDArray[np.float64]:
+def funding_fraction(
+    calibration: Calibration, market: MarketState, model: ModelConfiguration, hours: int
+) -> NDArray[np.float64]:
     """Return the funding charge over the horizon as a fraction of perpetual notional, shape (U,), always a cost.
 
     min(cap, |rate| + 99 % quantile of its change) an hour, against the holder whichever side pays now (DESIGN 3.6).
+    The quantile is the artefact's where it was measured, else the configured one.
     """
-    hourly = np.minimum(market.funding_cap_hourly, np.abs(market.funding_rate_hourly) + model.funding_change_hourly)
-    return hourly * float(hours)
+    carry = [calibration.carry[calibration.index_of(symbol)] for symbol in market.symbols]
+    change = [one.funding_change_hourly if one.funding_measured else model.funding_change_hourly for one in carry]
+    hourly = np.minimum(market.funding_cap_hourly, np.abs(market.funding_rate_hourly) + np.array(change))
+    charge: NDArray[np.float64] = hourly * float(hours)
+    return charge
 
 
 def is_perpetual(instruments: Instruments) -> NDArray[np.float64]:

@@ -10,6 +10,7 @@ from engine.book import Instruments, Positions, check_book
 from engine.charge import PricedBook, charge_accounts, price_book, scenario_set_hash, worse_ratios, worse_requirements
 from engine.configuration import ModelConfiguration
 from engine.dynamics.calibration import Calibration
+from engine.dynamics.carry import Carry
 from engine.dynamics.history import RecentPrices
 from engine.dynamics.today import with_running_hour
 from engine.errors import InvalidInput
@@ -87,18 +88,18 @@ def assumptions(calibration: Calibration, market: MarketState, model: ModelConfi
         f"{model.maintenance_horizon_hours} h; losses inside the initial horizon exceed it 2.5 to 3 times as often.",
         f"The bound takes the date bootstrap at {model.bound_confidence:.0%} with kappa = {calibration.kappa:g}: its "
         "coverage has not been calibrated by simulation yet.",
-        "Scenarios are filtered historical paths and a stress list: no Monte Carlo set and no hour-of-week factor yet.",
+        "Scenarios are filtered historical paths and a stress list: no Monte Carlo set yet.",
         "Futures move with spot: no shock of basis or rates.",
         "Volatility slices are checked for arbitrage at their nodes as they are quoted, not after a shock.",
         "A smile keeps its shape: its level is shocked, its skew and curvature are not.",
         "Liquidity is charged at the deviation of a day now, not below that of the long run, on what an underlying's "
         "book gains or loses at the ends of its 99.5 % range: a book of options flat at both ends is charged none.",
         "Cash is the numeraire: the quote token's own de-peg enters as a rise of all prices only.",
-        f"Spread ({model.spread_fraction:g}) and funding change ({model.funding_change_hourly:g} an hour) are "
-        "configured, not measured.",
+        f"Spread ({model.spread_fraction:g}) is configured, not measured.",
     ]
     for symbol in market.symbols:
         asset = calibration.assets[calibration.index_of(symbol)]
+        lines.extend(_carry_assumptions(calibration.carry[calibration.index_of(symbol)], model))
         hours = calibration.clock_hour.size
         if asset.filled_hours:
             lines.append(
@@ -111,6 +112,18 @@ def assumptions(calibration: Calibration, market: MarketState, model: ModelConfi
                 "filter's own variance ratio stands in."
             )
     return tuple(lines)
+
+
+def _carry_assumptions(carry: Carry, model: ModelConfiguration) -> list[str]:
+    """One sentence on the carry factors of an asset that no history measured."""
+    assumed = {
+        f"funding change {model.funding_change_hourly:g} an hour": carry.funding_measured,
+        f"basis {carry.b0_daily:g} a day": carry.b0_measured,
+        f"basis slope {carry.b1_daily:g} a day": carry.b1_measured,
+        f"rates {carry.rate_level_daily:g} and {carry.rate_slope_daily:g} a day": carry.rate_measured,
+    }
+    missing = [what for what, measured in assumed.items() if not measured]
+    return [f"{carry.symbol}: assumed, not measured: {', '.join(missing)}."] if missing else []
 
 
 def surface_repairs(market: MarketState) -> tuple[str, ...]:

@@ -117,7 +117,7 @@ def _added(
     underlying = rows.part_underlying
     size = effective_size_usd(priced, rows.part_indptr, underlying, rows.instrument, rows.quantity)
     perpetual = np.abs(rows.sum_positions(notional * is_perpetual(problem.instruments)))
-    funding = perpetual * funding_fraction(problem.market, problem.model, priced.hours)[underlying]
+    funding = perpetual * funding_fraction(problem.calibration, problem.market, problem.model, priced.hours)[underlying]
     return rows.sum_parts(curve.liquidity(size, underlying) + curve.concentration(size, underlying) + funding)
 
 

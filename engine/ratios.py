@@ -53,7 +53,7 @@ def instrument_ratios(
     option = (instruments.kind >= Kind.CALL)[every]
     factors = bound_factors(problem.calibration, problem.market.symbols, priced.hours)
     bounded = loss.tail_sampling * factor_of(factors, underlying, option, sign)
-    funding = funding_fraction(problem.market, problem.model, priced.hours)[underlying]
+    funding = funding_fraction(problem.calibration, problem.market, problem.model, priced.hours)[underlying]
     funding = funding * is_perpetual(instruments)[every]
     added = curve.base(problem.model.reference_size_usd)[underlying] + funding + fee_fraction
     floor = problem.model.leg_floor_fraction

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,16 +20,17 @@ from oracle.config import LogSettings, Settings, load_settings, write_settings
 from oracle.cycle import CycleResult, run_cycle
 from oracle.demo.story import run_demo, run_devnet
 from oracle.doctor import examine
-from oracle.errors import BadConfiguration, Difference, OracleError
+from oracle.errors import BadConfiguration, BadData, Difference, OracleError
 from oracle.journal import Journal, ReportRow
-from oracle.keeper import build_calibration, build_client, build_keeper
+from oracle.keeper import LiveKeeper, build_calibration, build_client, build_keeper
 from oracle.logs import configure_logs, redact_text
 from oracle.readers.history import read_history
-from oracle.scheduler import Daemon, describe
+from oracle.recalibration import Outcome, recalibrate, recalibrate_on_schedule, seconds_until_due
+from oracle.scheduler import BackgroundWork, Daemon, describe
 from oracle.signer import create_keystore
 from oracle.types import Hold
-from oracle.valuation import calibrate as fit_calibration
-from oracle.valuation import save_calibration
+from oracle.units import SECONDS_PER_HOUR
+from oracle.valuation import calibrate_history, load_calibration, save_calibration, summary
 from oracle.verify import verify_report
 
 app = typer.Typer(
@@ -79,15 +81,34 @@ def init(path: Annotated[Path, typer.Argument(help="File to write.")] = DEFAULT_
 def calibrate(
     history: Annotated[Path, typer.Option(help="Directory of hourly price files, one a symbol.")],
     symbols: Annotated[str, typer.Option(help="Comma-separated.")] = "ETH,BTC",
+    source: Annotated[list[Path] | None, typer.Option(help="Directory of a further venue; may be repeated.")] = None,
     config: Config = DEFAULT_CONFIG,
 ) -> None:
     """Fit the calibration artefact to a price history and write it where the configuration says."""
     with _configured(config) as settings:
-        read = read_history(history, [symbol.strip() for symbol in symbols.split(",")])
-        calibration = fit_calibration(read.prices, read.volatility, settings.model)
+        read = read_history(history, [symbol.strip() for symbol in symbols.split(",")], sources=source or [])
+        calibration = calibrate_history(read, settings.model)
         path = settings.path(settings.calibration.artefact)
         save_calibration(path, calibration)
+        typer.echo("\n".join(summary(calibration)))
         typer.echo(f'wrote {path}\ncontent_hash = "{calibration.content_hash}"')
+
+
+@app.command("recalibrate")
+def recalibrate_once(
+    config: Config = DEFAULT_CONFIG,
+    adopt_despite_drift: Annotated[
+        bool, typer.Option("--adopt-despite-drift", help="Adopt what left its band: after a person has looked at it.")
+    ] = False,
+) -> None:
+    """Fit a new calibration and adopt it if nothing drifted; non-zero when it is held back.
+
+    A daemon that runs takes it from its next cycle on.
+    """
+    with _configured(config) as settings, Journal(settings.path(settings.storage.journal)) as journal:
+        row = recalibrate(settings, journal, lambda: int(time.time()), adopt_despite_drift)
+        typer.echo(f"{row.outcome}: {row.hash_before} -> {row.hash_after}\n{row.reason}")
+        raise typer.Exit(BadData.exit_code if row.outcome == Outcome.HELD_BACK else 0)
 
 
 @app.command()
@@ -110,19 +131,25 @@ def once(
 def run(config: Config = DEFAULT_CONFIG) -> None:
     """Run the daemon: a cycle at every interval; drains on SIGTERM, exits non-zero on a fatal error."""
     with _configured(config) as settings:
-        keeper = build_keeper(settings, dry_run=False)
-        daemon = Daemon(lambda: _discard(run_cycle(keeper)), settings.schedule)
+        live = LiveKeeper(settings)
+        journal = live.current().journal
+        background = _recalibration(settings, journal) if settings.calibration.interval_hours else None
+        daemon = Daemon(lambda: _discard(run_cycle(live.current())), settings.schedule, background)
         exit_code = daemon.run()
         if not daemon.drained:
-            # An ordinary exit waits for the cycle's thread; the journal holds what that had begun.
+            # An ordinary exit waits for the threads; the journal holds what a cycle had begun, and a calibration
+            # is adopted whole or not at all.
             os._exit(exit_code)
-        keeper.journal.close()
+        journal.close()
         raise typer.Exit(exit_code)
 
 
 @app.command()
 def verify(
     sequence: Annotated[int, typer.Argument(help="Sequence number of the report.", min=1)],
+    artefact: Annotated[
+        Path | None, typer.Option(help="The calibration of that time, where another is in use by now.")
+    ] = None,
     config: Config = DEFAULT_CONFIG,
 ) -> None:
     """Recompute a posted report from its block and compare every integer; non-zero on a difference.
@@ -131,7 +158,8 @@ def verify(
     """
     with _configured(config) as settings:
         stored = _stored_reports(settings, sequence)
-        result = verify_report(build_client(settings), settings, build_calibration(settings), sequence, stored)
+        calibration = load_calibration(artefact) if artefact else build_calibration(settings)
+        result = verify_report(build_client(settings), settings, calibration, sequence, stored)
         if result.differences:
             raise Difference(
                 f"report {sequence} differs in {len(result.differences)}: " + "; ".join(result.differences),
@@ -207,6 +235,17 @@ def _console() -> Console:
     # Without a terminal Rich assumes 80 columns, too few for the tables.
     console = Console()
     return console if console.is_terminal else Console(width=130)
+
+
+def _recalibration(settings: Settings, journal: Journal) -> BackgroundWork:
+    def clock() -> int:
+        return int(time.time())
+
+    return BackgroundWork(
+        lambda: recalibrate_on_schedule(settings, journal, clock),
+        settings.calibration.interval_hours * SECONDS_PER_HOUR,
+        seconds_until_due(settings, journal, clock()),
+    )
 
 
 def _outcome(result: CycleResult) -> dict[str, object]:

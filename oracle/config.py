@@ -79,6 +79,11 @@ class CalibrationSettings(_Section):
     artefact: str = Field("calibration.json", description="Path, relative to this file.")
     content_hash: str = Field("", description="Expected hash; empty: whatever the artefact says of itself.")
     maximum_age_days: int = Field(45, ge=1, description="Oldest artefact that a cycle accepts.")
+    history: str = Field("", description="Directory of price files that a new calibration reads.")
+    sources: tuple[str, ...] = Field((), description="Directories of further venues that check those prices.")
+    interval_hours: int = Field(
+        0, ge=0, description="Hours between calibrations of the daemon; 0: off. Keepers of one quorum agree by hash."
+    )
 
 
 class ModelSettings(_Section):
@@ -160,6 +165,8 @@ class Settings(_Section):
             raise ValueError("model.maintenance_horizon_hours is longer than model.initial_horizon_hours")
         if self.signing.gas_keystore and self.signing.gas_keystore in self.signing.keystores:
             raise ValueError("signing.gas_keystore is also a signer: use different keys to sign and to pay")
+        if self.calibration.interval_hours and not self.calibration.history:
+            raise ValueError("calibration.interval_hours is set and calibration.history names no directory")
         return self
 
     def path(self, name: str) -> Path:

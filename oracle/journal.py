@@ -19,10 +19,12 @@ from sqlalchemy.exc import DatabaseError
 from sqlalchemy.types import TypeEngine
 
 from oracle.errors import StorageFailure
+from oracle.journal_columns import Uint256
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+_EXTENDED_VERSIONS = (0, 1)
+"""An empty file, and schemas that only lack tables of the present one."""
 _LOCK_WAIT_SECONDS = 5
-_UINT256_DIGITS = 78
 
 Row = TypeVar("Row")
 
@@ -90,26 +92,16 @@ class CalibrationRow:
     path: str
 
 
-class Uint256(sa.TypeDecorator[int]):
-    """An exact unsigned integer of up to 256 bits as zero-padded text, so that it sorts as it counts.
+@dataclass(frozen=True, slots=True)
+class RecalibrationRow:
+    """A new calibration that was tried: the artefact in use before, the one fitted, and what became of it."""
 
-    SQLite's own integers end at 63 bits and its numeric type rounds.
-    """
-
-    impl = sa.String(_UINT256_DIGITS)
-    cache_ok = True
-
-    def process_bind_param(self, value: int | None, dialect: sa.Dialect) -> str | None:
-        """Return the text; ValueError beyond 256 bits."""
-        if value is None:
-            return None
-        if not 0 <= value < 2**256:
-            raise ValueError(f"{value} is not an unsigned integer of 256 bits")
-        return str(value).zfill(_UINT256_DIGITS)
-
-    def process_result_value(self, value: str | None, dialect: sa.Dialect) -> int | None:
-        """Return the integer."""
-        return None if value is None else int(value)
+    started_timestamp: int
+    finished_timestamp: int
+    hash_before: str
+    hash_after: str
+    outcome: str
+    reason: str
 
 
 _METADATA = sa.MetaData()
@@ -143,6 +135,7 @@ _CYCLES = _table("cycles", CycleRow)
 _REPORTS = _table("reports", ReportRow, unique="digest")
 _TRANSACTIONS = _table("transactions", TransactionRow, unique="transaction_hash")
 _CALIBRATIONS = _table("calibrations", CalibrationRow, unique="content_hash")
+_RECALIBRATIONS = _table("recalibrations", RecalibrationRow)
 
 
 class Journal:
@@ -247,6 +240,15 @@ class Journal:
         """Return the artefacts in the order of their first use."""
         return self._rows(CalibrationRow, _CALIBRATIONS, sa.select(_CALIBRATIONS).order_by(_CALIBRATIONS.c.id))
 
+    def record_recalibration(self, row: RecalibrationRow) -> None:
+        """Record what became of a new calibration."""
+        self._insert(_RECALIBRATIONS, row)
+
+    def recalibrations(self, newest: int) -> tuple[RecalibrationRow, ...]:
+        """Return the newest so many tries, the newest first."""
+        query = sa.select(_RECALIBRATIONS).order_by(_RECALIBRATIONS.c.id.desc()).limit(newest)
+        return self._rows(RecalibrationRow, _RECALIBRATIONS, query)
+
     # ------------------------------------------------------------------ inside
 
     def _insert(self, table: sa.Table, row: Any) -> None:
@@ -275,7 +277,7 @@ class Journal:
 
     def _require_version(self, connection: sa.Connection) -> None:
         found = connection.execute(sa.text("PRAGMA user_version")).scalar_one()
-        if found == 0:
+        if found in _EXTENDED_VERSIONS:
             _METADATA.create_all(connection)
             connection.execute(sa.text(f"PRAGMA user_version = {SCHEMA_VERSION}"))
         elif found != SCHEMA_VERSION:

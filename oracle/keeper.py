@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
+
+import structlog
 
 from oracle.attest import Attestor, Recompute
 from oracle.chain.client import ChainClient, RequestLimits
@@ -11,7 +14,7 @@ from oracle.chain.fees import FeeCaps
 from oracle.chain.transactor import SendingRules, Transactor
 from oracle.config import Settings
 from oracle.cycle import Keeper, configured_signer_set, make_draft, report_to_sign
-from oracle.errors import BadConfiguration, SignerNotInSet
+from oracle.errors import BadArtefact, BadConfiguration, SignerNotInSet
 from oracle.journal import CalibrationRow, Journal
 from oracle.publisher import Publisher
 from oracle.report import Domain
@@ -69,6 +72,58 @@ def build_keeper(settings: Settings, dry_run: bool) -> Keeper:
     return Keeper(
         settings, client, calibration, journal, keeper.clock, attestors, _publisher(settings, client, journal)
     )
+
+
+class LiveKeeper:
+    """The keeper of the daemon: each cycle takes the artefact that the file holds when it begins.
+
+    A file that was replaced is adopted whole, by every signer, from the next cycle on; one that cannot be used is
+    reported once and the artefact in use stays.
+    """
+
+    def __init__(self, settings: Settings, dry_run: bool = False) -> None:
+        # looked at before it is read: what replaces it in between is then seen
+        self._seen = _mark(settings)
+        self._keeper = build_keeper(settings, dry_run)
+
+    def current(self) -> Keeper:
+        """Return the keeper for the cycle that begins now."""
+        mark = _mark(self._keeper.settings)
+        if mark != self._seen:
+            self._seen = mark
+            self._adopt()
+        return self._keeper
+
+    def _adopt(self) -> None:
+        log = structlog.get_logger("keeper")
+        settings, before = self._keeper.settings, self._keeper.calibration.content_hash
+        try:
+            calibration = build_calibration(settings)
+        except BadArtefact as error:
+            log.error("calibration_not_adopted", alert=True, in_use=before, reason=error.message, remedy=error.remedy)
+            return
+        if calibration.content_hash != before:
+            self._keeper = with_calibration(self._keeper, calibration)
+            log.info("calibration_adopted", before=before, after=calibration.content_hash)
+
+
+def with_calibration(keeper: Keeper, calibration: Calibration) -> Keeper:
+    """Return the keeper with another artefact, for itself and for its attestors; recorded as in use."""
+    settings = keeper.settings
+    path = str(settings.path(settings.calibration.artefact))
+    keeper.journal.record_calibration(CalibrationRow(calibration.content_hash, path))
+    recompute = _recompute(settings, keeper.client, calibration)
+    attestors = tuple(Attestor(attestor.signer, recompute) for attestor in keeper.attestors)
+    return replace(keeper, calibration=calibration, attestors=attestors)
+
+
+def _mark(settings: Settings) -> tuple[int, int, int] | None:
+    """What changes when the artefact's file is replaced; None where there is none."""
+    try:
+        found = settings.path(settings.calibration.artefact).stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns, found.st_size
 
 
 def open_signers(settings: Settings) -> list[Signer]:

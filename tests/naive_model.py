@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from datetime import UTC, datetime
 
 import numpy as np
 
@@ -27,12 +28,12 @@ def variances(returns, long_run, slow, fast):
     return used, slow, fast
 
 
-def path(residuals, moves, long_run, slow, fast, cap):
-    """One filtered path: cumulative log return and volatility shock."""
+def path(residuals, moves, long_run, slow, fast, cap, season=None):
+    """One filtered path: cumulative log return and volatility shock; `season` holds variance factors (ahead, own)."""
     slow_decay, fast_decay = decays()
     v, x, e, out = min(mixture(long_run, slow, fast), cap), 0.0, 0.0, []
-    for z, move in zip(residuals, moves, strict=True):
-        r = math.sqrt(v) * z
+    for z, move, (ahead, own) in zip(residuals, moves, season or [(1.0, 1.0)] * len(residuals), strict=True):
+        r = math.sqrt(v) * z * math.sqrt(ahead / own)
         slow = slow_decay * slow + (1 - slow_decay) * r * r
         fast = fast_decay * fast + (1 - fast_decay) * r * r
         after = min(mixture(long_run, slow, fast), cap)
@@ -98,3 +99,36 @@ def expected_variance(hours, long_run, slow, fast, cap):
         slow = slow_decay * slow + (1 - slow_decay) * v
         fast = fast_decay * fast + (1 - fast_decay) * v
     return total
+
+
+def hour_of_week(hour):
+    """The hour that ends at `hour` since the epoch, which was a Thursday; 0 is the first of Monday."""
+    start = datetime.fromtimestamp((int(hour) - 1) * 3600, UTC)
+    return start.weekday() * 24 + start.hour
+
+
+def hour_factors(hours, residuals):
+    """Mean capped square of each hour of the week over the mean of all, shrunk toward 1 by James and Stein."""
+    bins = [[] for _ in range(168)]
+    for before, hour, z in zip(hours, hours[1:], residuals, strict=False):
+        if hour - before == 1:
+            bins[hour_of_week(hour)].append(min(z * z, 16.0))
+    level = sum(sum(b) / len(b) for b in bins) / 168
+    distance = [sum(b) / len(b) / level - 1.0 for b in bins]
+    noise = [sum((x - sum(b) / len(b)) ** 2 for x in b) / (len(b) - 1) / len(b) / level**2 for b in bins]
+    kept = max(0.0, 1.0 - 166 * (sum(noise) / 168) / sum(d * d for d in distance))
+    return [1.0 + kept * d for d in distance]
+
+
+def confirmed(first, witness):
+    """Which of two sources' shared closes agree, window by window."""
+    spread = [math.log(a / b) for a, b in zip(first, witness, strict=True)]
+
+    def window(values, i):
+        held = [values[min(max(k, 0), len(values) - 1)] for k in range(i - 84, i + 85)]
+        return sorted(held)[84]
+
+    strayed = [abs(d - window(spread, i)) for i, d in enumerate(spread)]
+    whole = float(np.median(strayed))
+    moves = [0.0, *(abs(math.log(b / a)) for a, b in zip(first, first[1:], strict=False))]
+    return [s <= max(3 * 1.4826 * max(window(strayed, i), whole), 0.5 * moves[i]) for i, s in enumerate(strayed)]

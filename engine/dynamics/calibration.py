@@ -9,23 +9,33 @@ from __future__ import annotations
 import binascii
 import hashlib
 import json
-from dataclasses import asdict, dataclass, fields
-from typing import Any
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engine.configuration import CalibrationSettings
-from engine.dynamics.surface_moves import SurfaceMoves
+from engine.dynamics.carry import Carry, CarryRange
 from engine.dynamics.encoding import decode, encode
 from engine.dynamics.joint import JointDynamics
+from engine.dynamics.ratios import TokenState
+from engine.dynamics.seasonality import HOURS_A_WEEK
+from engine.dynamics.surface_moves import SurfaceMoves
 from engine.errors import BadArtefact, InvalidInput
 
 FORMAT = "margin-oracle-calibration-2"
 SIGNIFICANT_DIGITS = 12
+Record = TypeVar("Record", Carry, CarryRange, TokenState)
 ARCHETYPES = ("long", "short", "short_straddle", "short_put", "short_call")
 
-_TABLES = {"clock_hour": "<i4", "residual_micro": "<i4", "volatility_move_micro": "<i4", "recent_close_e8": "<i8"}
+_TABLES = {
+    "clock_hour": "<i4",
+    "residual_micro": "<i4",
+    "volatility_move_micro": "<i4",
+    "hour_factor_ppm": "<i4",
+    "recent_close_e8": "<i8",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +43,10 @@ class AssetState:
     """One asset at the artefact's last hour, with the counts of what its history held.
 
     Variances are of hourly log returns. `stress_volume` is the 1 % quantile of a day's volume over the last year, in
-    base units. `filled_hours` of the library come from the reference asset and the pool, because the asset's own
-    history is shorter; `fallback` says that its level of variance does too.
+    base units, 0 for a collateral token. Of the `compared_bars`, which a further source knows, the `disagreeing_bars`
+    were dropped because none confirms them; `bars` are those that are left. `filled_hours` of the library come from
+    the reference asset and the pool, because the asset's own history is shorter; `fallback` says that its level of
+    variance does too.
     """
 
     symbol: str
@@ -45,6 +57,9 @@ class AssetState:
     stress_volume: float
     first_hour: int
     bars: int
+    sources: int
+    compared_bars: int
+    disagreeing_bars: int
     gap_count: int
     missing_hours: int
     suspicious_bars: int
@@ -87,6 +102,14 @@ class Calibration:
     residual_micro, volatility_move_micro : int64 arrays, shape (U, n)
     recent_close_e8 : int64 array, shape (U, m)
         Closes at the last m hours of the clock, for the trend.
+    hour_factor_ppm : int64 array, shape (U, 168)
+        Hour-of-week factor on variance, see `engine.dynamics.seasonality`.
+    carry : tuple of Carry
+        Basis, rates and funding of each asset.
+    carry_ranges : tuple of CarryRange
+        What the measured ones rest on.
+    tokens : tuple of TokenState
+        Those assets that are collateral tokens.
     surface : SurfaceMoves
         Published figures unless surface histories were given.
     """
@@ -101,6 +124,10 @@ class Calibration:
     residual_micro: NDArray[np.int64]
     volatility_move_micro: NDArray[np.int64]
     recent_close_e8: NDArray[np.int64]
+    hour_factor_ppm: NDArray[np.int64]
+    carry: tuple[Carry, ...]
+    carry_ranges: tuple[CarryRange, ...]
+    tokens: tuple[TokenState, ...]
     surface: SurfaceMoves = SurfaceMoves()
 
     @property
@@ -165,6 +192,9 @@ class Calibration:
             "symbols": list(self.symbols),
             "assets": [asdict(asset) for asset in self.assets],
             "bounds": [asdict(bound) for bound in self.bounds],
+            "carry": [asdict(carry) for carry in self.carry],
+            "carry_ranges": [asdict(one) for one in self.carry_ranges],
+            "tokens": [asdict(token) for token in self.tokens],
             "kappa": self.kappa,
             "surface": asdict(self.surface),
             "joint": self.joint.body(),
@@ -173,6 +203,12 @@ class Calibration:
             "hours": int(self.clock_hour.size),
             "tables": {name: encode(getattr(self, name), kind) for name, kind in _TABLES.items()},
         }
+
+
+def rounded_record(record: Record) -> Record:
+    """Return the record with every float rounded by `rounded`."""
+    floats: dict[str, Any] = {name: rounded(value) for name, value in asdict(record).items() if type(value) is float}
+    return replace(record, **floats)
 
 
 def rounded(value: float) -> float:
@@ -187,17 +223,22 @@ def _read(cls: type[Calibration], body: dict[str, Any]) -> Calibration:
         raise ValueError(f"format {body['format']}")
     symbols = tuple(body["symbols"])
     tables = {name: decode(body["tables"][name], kind) for name, kind in _TABLES.items()}
-    for name in ("residual_micro", "volatility_move_micro", "recent_close_e8"):
+    for name in ("residual_micro", "volatility_move_micro", "recent_close_e8", "hour_factor_ppm"):
         tables[name] = tables[name].reshape(len(symbols), -1)
     for name in ("residual_micro", "volatility_move_micro"):
         if tables[name].shape[1] != tables["clock_hour"].size:
             raise ValueError(f"{name} does not fit the clock")
+    if tables["hour_factor_ppm"].shape[1] != HOURS_A_WEEK or tables["hour_factor_ppm"].min() <= 0:
+        raise ValueError(f"hour_factor_ppm needs {HOURS_A_WEEK} positive factors an asset")
     return cls(
         settings=_record(CalibrationSettings, body["settings"]),
         symbols=symbols,
         assets=tuple(_record(AssetState, asset) for asset in body["assets"]),
         bounds=tuple(_record(Bound, bound) for bound in body["bounds"]),
         kappa=float(body["kappa"]),
+        carry=tuple(_record(Carry, carry) for carry in body["carry"]),
+        carry_ranges=tuple(_record(CarryRange, one) for one in body["carry_ranges"]),
+        tokens=tuple(_record(TokenState, token) for token in body["tokens"]),
         surface=_record(SurfaceMoves, body["surface"]),
         joint=JointDynamics.from_body(body["joint"]),
         **tables,

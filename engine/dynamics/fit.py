@@ -11,13 +11,18 @@ from numpy.typing import NDArray
 
 from engine.configuration import CalibrationSettings
 from engine.dynamics.bootstrap import SAMPLING_SHARE, bootstrap_bounds
-from engine.dynamics.calibration import AssetState, Calibration, rounded
+from engine.dynamics.calibration import AssetState, Calibration, rounded, rounded_record
+from engine.dynamics.carry import carry_of
 from engine.dynamics.clock import ClockReturns, common_clock
 from engine.dynamics.fallback import fill_short_histories
 from engine.dynamics.history import PriceHistory, VolatilityHistory
 from engine.dynamics.joint_fit import Library, fit_joint
 from engine.dynamics.liquidity import count_bars, stress_volume
+from engine.dynamics.observations import Observations
+from engine.dynamics.ratios import TokenState, token_histories
 from engine.dynamics.recursions import MICRO, Memory
+from engine.dynamics.seasonality import hour_factors_ppm
+from engine.dynamics.sources import MergedSources, merged_sources
 from engine.dynamics.surface_moves import SurfaceHistory, SurfaceMoves, fit_surface_moves
 from engine.dynamics.variance import rule_of, run_filter, start_memory, variance_now
 from engine.dynamics.volatility_moves import volatility_moves_micro
@@ -25,6 +30,7 @@ from engine.errors import InvalidInput
 
 RECENT_HOURS = 31 * 24
 """Hours of closes kept for the trend, which looks thirty days back."""
+NO_OBSERVATIONS = Observations()
 LARGEST_MICRO = 2**31 - 1
 """Tables hold 32-bit integers."""
 
@@ -34,6 +40,7 @@ def calibrate(
     volatility: Sequence[VolatilityHistory] = (),
     settings: CalibrationSettings | None = None,
     surfaces: Sequence[SurfaceHistory] = (),
+    observations: Observations = NO_OBSERVATIONS,
 ) -> Calibration:
     """Turn histories into the artefact that keepers agree on.
 
@@ -46,6 +53,8 @@ def calibrate(
     settings : CalibrationSettings, optional
     surfaces : sequence of SurfaceHistory
         Optional; where there is none, the surface moves by published figures.
+    observations : Observations, optional
+        Further venues, funding, basis, rates, and ratios of collateral tokens, which join the assets at the end.
 
     Returns
     -------
@@ -61,11 +70,11 @@ def calibrate(
     NumPy and SciPy may differ in the last digits between machines: numbers are rounded to twelve digits, and what
     counts is the artefact's hash, which keepers compare before they use it.
     """
-    settings = settings or CalibrationSettings()
-    if settings.bound_confidence + SAMPLING_SHARE >= 1.0:
-        raise InvalidInput(f"bound_confidence {settings.bound_confidence} leaves no room for the sampling share")
-    symbols = tuple(history.symbol for history in prices)
-    returns = common_clock(prices)
+    settings = _checked(settings or CalibrationSettings())
+    merged, tokens = _assets(prices, observations)
+    symbols = tuple(one.history.symbol for one in merged)
+    carry, carry_ranges = carry_of(symbols, observations, settings.horizon_hours)
+    returns = common_clock([one.history for one in merged])
     own_share = returns.log_return.shape[1] - returns.first_return
     log_return = fill_short_histories(returns, symbols, settings)
     hours = log_return.shape[1]
@@ -74,9 +83,10 @@ def calibrate(
     moves, known = volatility_moves_micro(returns.hour[-hours - 1 :], symbols, volatility, variance)
     library = Library(symbols, log_return, variance[:, :-1], moves, warm, memories)
     filled = np.maximum(hours - own_share, 0)
+    residuals = _residuals_micro(log_return, variance)
     states = tuple(
-        _asset(prices[row], memories[row], returns, int(filled[row]), int(np.count_nonzero(known[row])), settings)
-        for row in range(len(symbols))
+        _asset(one, row >= len(prices), memories[row], returns, int(filled[row]), known[row], settings)
+        for row, one in enumerate(merged)
     )
     return Calibration(
         settings=settings,
@@ -86,10 +96,45 @@ def calibrate(
         kappa=1.0,
         joint=fit_joint(library, settings),
         clock_hour=_frozen(returns.hour[-hours:]),
-        residual_micro=_frozen(_residuals_micro(log_return, variance)),
+        residual_micro=_frozen(residuals),
         volatility_move_micro=_frozen(moves),
         recent_close_e8=_frozen(returns.close_e8[:, -min(RECENT_HOURS, hours) :]),
+        hour_factor_ppm=_frozen(_hour_factors(returns.hour[-hours - 1 :], residuals, filled)),
+        carry=tuple(map(rounded_record, carry)),
+        carry_ranges=tuple(map(rounded_record, carry_ranges)),
+        tokens=tuple(map(rounded_record, tokens)),
         surface=_rounded_moves(fit_surface_moves(surfaces)),
+    )
+
+
+def _checked(settings: CalibrationSettings) -> CalibrationSettings:
+    if settings.bound_confidence + SAMPLING_SHARE >= 1.0:
+        raise InvalidInput(f"bound_confidence {settings.bound_confidence} leaves no room for the sampling share")
+    return settings
+
+
+def _assets(
+    prices: Sequence[PriceHistory], observations: Observations
+) -> tuple[list[MergedSources], tuple[TokenState, ...]]:
+    """Every asset as its sources agree on it, collateral tokens last."""
+    given = {history.symbol for history in prices}
+    for witness in observations.witnesses:
+        if witness.symbol not in given:
+            raise InvalidInput(f"a further source of {witness.symbol}, which has no history of its own: leave it out")
+    merged = [
+        merged_sources(history, [one for one in observations.witnesses if one.symbol == history.symbol])
+        for history in prices
+    ]
+    histories, tokens = token_histories(observations.ratios, [one.history for one in merged])
+    return merged + [merged_sources(history, []) for history in histories], tokens
+
+
+def _hour_factors(
+    clock: NDArray[np.int64], residuals: NDArray[np.int64], filled: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """Factors of each asset from its own hours alone, shape (U, 168)."""
+    return np.stack(
+        [hour_factors_ppm(clock[start:], residuals[row, start:]) for row, start in enumerate(filled.tolist())]
     )
 
 
@@ -145,13 +190,15 @@ def _residuals_micro(log_return: NDArray[np.float64], variance: NDArray[np.float
 
 
 def _asset(
-    history: PriceHistory,
+    merged: MergedSources,
+    is_token: bool,
     memory: Memory,
     returns: ClockReturns,
     filled_hours: int,
-    volatility_hours: int,
+    volatility_known: NDArray[np.bool_],
     settings: CalibrationSettings,
 ) -> AssetState:
+    history = merged.history
     counts = count_bars(history, settings.suspicious_deviations)
     on_clock = np.isin(history.hour, returns.hour, assume_unique=True)
     own_hours = int(np.count_nonzero(on_clock)) - 1
@@ -161,16 +208,19 @@ def _asset(
         slow_variance=memory.slow,
         fast_variance=memory.fast,
         largest_variance=memory.largest,
-        stress_volume=rounded(stress_volume(history)),
+        stress_volume=0.0 if is_token else rounded(stress_volume(history)),
         first_hour=int(history.hour[0]),
         bars=int(history.hour.size),
+        sources=merged.sources,
+        compared_bars=merged.compared_bars,
+        disagreeing_bars=merged.disagreeing_bars,
         gap_count=counts.gap_count,
         missing_hours=counts.missing_hours,
         suspicious_bars=counts.suspicious_bars,
         zero_volume_bars=counts.zero_volume_bars,
         off_clock_bars=int(np.count_nonzero(~on_clock)),
         filled_hours=filled_hours,
-        volatility_hours=volatility_hours,
+        volatility_hours=int(np.count_nonzero(volatility_known)),
         fallback=own_hours < settings.minimum_history_hours,
     )
 

@@ -33,10 +33,10 @@ class PriceHistory:
     volume: NDArray[np.float64]
 
     def __post_init__(self) -> None:
-        _store(self, "history", hour=np.int64, close_e8=np.int64, volume=np.float64)
+        store_columns(self, "history", hour=np.int64, close_e8=np.int64, volume=np.float64)
         if self.hour.size == 0:
             raise InvalidInput(f"history of {self.symbol} is empty")
-        _require_positive(self, "history", "close_e8")
+        require_positive(self, "history", "close_e8")
         bad = np.flatnonzero(~(np.isfinite(self.volume) & (self.volume >= 0)))
         if bad.size:
             raise InvalidInput(
@@ -62,8 +62,8 @@ class VolatilityHistory:
     level_ppm: NDArray[np.int64]
 
     def __post_init__(self) -> None:
-        _store(self, "volatility history", hour=np.int64, level_ppm=np.int64)
-        _require_positive(self, "volatility history", "level_ppm")
+        store_columns(self, "volatility history", hour=np.int64, level_ppm=np.int64)
+        require_positive(self, "volatility history", "level_ppm")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,11 +84,12 @@ class RecentPrices:
     close_e8: NDArray[np.int64]
 
     def __post_init__(self) -> None:
-        _store(self, "recent prices", hour=np.int64, close_e8=np.int64)
-        _require_positive(self, "recent prices", "close_e8")
+        store_columns(self, "recent prices", hour=np.int64, close_e8=np.int64)
+        require_positive(self, "recent prices", "close_e8")
 
 
-def _store(record: Any, what: str, **types: type) -> None:
+def store_columns(record: Any, what: str, ascending: bool = True, **types: type) -> None:
+    """Replace a record's columns by checked read-only copies; raise `InvalidInput` naming the value that is wrong."""
     for name, dtype in types.items():
         given = np.asarray(getattr(record, name))
         if given.ndim != 1 or given.size != np.asarray(record.hour).size:
@@ -101,7 +102,7 @@ def _store(record: Any, what: str, **types: type) -> None:
         array.flags.writeable = False
         object.__setattr__(record, name, array)
     steps = np.flatnonzero(np.diff(record.hour) <= 0)
-    if steps.size:
+    if ascending and steps.size:
         row = int(steps[0])
         raise InvalidInput(
             f"{what} of {record.symbol}: hour {record.hour[row + 1]} follows {record.hour[row]}; hours must ascend "
@@ -109,7 +110,8 @@ def _store(record: Any, what: str, **types: type) -> None:
         )
 
 
-def _require_positive(record: Any, what: str, name: str) -> None:
+def require_positive(record: Any, what: str, name: str) -> None:
+    """Raise `InvalidInput` naming the first value of a column that is not positive."""
     values = getattr(record, name)
     bad = np.flatnonzero(values <= 0)
     if bad.size:

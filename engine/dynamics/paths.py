@@ -16,6 +16,7 @@ def filtered_paths(
     hours: int,
     rule: Rule,
     memory: Memory,
+    season: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Walk each block of residuals from today's variance.
 
@@ -29,6 +30,8 @@ def filtered_paths(
         Length of a path.
     rule, memory : Rule, Memory
         The variance inside a path never exceeds `memory.largest`; without the cap the short side has no finite ES.
+    season : pair of float64 arrays, shapes (hours,) and (n,), optional
+        Roots of the hour-of-week factors ahead and of the library's hours, see `seasonality.season_roots`.
 
     Returns
     -------
@@ -39,8 +42,9 @@ def filtered_paths(
     """
     log_return = np.empty((hours, starts.size))
     volatility_shock = np.empty((hours, starts.size))
-    library = read_only(residual_micro, np.int64), read_only(move_micro, np.int64)
-    walk(*library, read_only(starts, np.int64), rule, memory, log_return, volatility_shock)
+    ahead, own = season or (np.ones(hours), np.ones(residual_micro.size))
+    library = read_only(residual_micro, np.int64), read_only(move_micro, np.int64), read_only(starts, np.int64)
+    walk(*library, read_only(ahead, np.float64), read_only(own, np.float64), rule, memory, log_return, volatility_shock)
     return log_return, volatility_shock
 
 

@@ -64,10 +64,13 @@ def run(log_return: Vector, rule: Rule, memory: Memory, variance: Vector) -> tup
 
 @kernel
 def walk(
-    residual_micro: Whole, move_micro: Whole, starts: Whole,
+    residual_micro: Whole, move_micro: Whole, starts: Whole, ahead: Vector, own: Vector,
     rule: Rule, memory: Memory, log_return: Vector, shock: Vector,
 ) -> None:  # fmt: skip
-    """Fill log returns and volatility shocks, shape (hours, S), of the blocks that begin at `starts`."""
+    """Fill log returns and volatility shocks, shape (hours, S), of the blocks that begin at `starts`.
+
+    `ahead` (hours) and `own` (n) are roots of the hour-of-week factors, 1 where there is no season.
+    """
     hours = log_return.shape[0]
     for s in range(starts.size):
         slow, fast = memory.slow, memory.fast
@@ -76,7 +79,7 @@ def walk(
         position, level = 0.0, 0.0
         for h in range(hours):
             hour = starts[s] + h
-            step = np.sqrt(variance) * (residual_micro[hour] / MICRO)
+            step = np.sqrt(variance) * (residual_micro[hour] / MICRO) * (ahead[h] / own[hour])
             position += step
             square = step * step
             slow = rule.slow_decay * slow + (1.0 - rule.slow_decay) * square

@@ -40,6 +40,11 @@ def memory_today(calibration: Calibration, recent: RecentPrices) -> Memory:
     return memory
 
 
+def last_hour_of(calibration: Calibration, recent: RecentPrices) -> int:
+    """Return the last hour at which the asset's price is known: that of the recent prices, else the artefact's."""
+    return int(recent.hour[-1]) if recent.hour.size else calibration.last_hour
+
+
 def with_running_hour(calibration: Calibration, recent: RecentPrices, spot: float) -> RecentPrices:
     """Return the recent prices with the hour that is running, where that raises the variance.
 
@@ -55,7 +60,7 @@ def with_running_hour(calibration: Calibration, recent: RecentPrices, spot: floa
     Conservative side: without this a crash would wait up to an hour before it counts. The move of a part of an hour is
     taken as that of a whole one, and a calm part never lowers what the full hours say.
     """
-    last_hour = int(recent.hour[-1]) if recent.hour.size else calibration.last_hour
+    last_hour = last_hour_of(calibration, recent)
     running = RecentPrices(
         recent.symbol, np.append(recent.hour, last_hour + 1), np.append(recent.close_e8, round(spot * PRICE_SCALE_E8))
     )

@@ -9,7 +9,8 @@ import numpy as np
 from engine.dynamics.calibration import Calibration
 from engine.dynamics.history import RecentPrices
 from engine.dynamics.paths import block_starts, filtered_paths
-from engine.dynamics.today import memory_today, trend_stretch, trend_today
+from engine.dynamics.seasonality import season_roots
+from engine.dynamics.today import last_hour_of, memory_today, trend_stretch, trend_today
 from engine.dynamics.variance import rule_of, variance_now
 from engine.errors import InvalidInput
 from engine.scenarios.scenario_set import ScenarioSet, severity_order
@@ -24,7 +25,7 @@ def historical_paths(calibration: Calibration, recent: Sequence[RecentPrices], h
     recent : sequence of RecentPrices
         One an underlying, in the market's order.
     hours : int
-        Length of the paths.
+        Length of the paths; those of up to four hours take the hour-of-week factor, from each asset's last full hour.
 
     Returns
     -------
@@ -47,9 +48,10 @@ def historical_paths(calibration: Calibration, recent: Sequence[RecentPrices], h
     for underlying, prices in enumerate(recent):
         row = calibration.index_of(prices.symbol)
         memory = memory_today(calibration, prices)
-        log_return[underlying], shock[underlying] = filtered_paths(
-            calibration.residual_micro[row], calibration.volatility_move_micro[row], starts, hours, rule, memory
-        )
+        last_hour = last_hour_of(calibration, prices)
+        season = season_roots(calibration.hour_factor_ppm[row], calibration.clock_hour, last_hour, hours)
+        library = calibration.residual_micro[row], calibration.volatility_move_micro[row]
+        log_return[underlying], shock[underlying] = filtered_paths(*library, starts, hours, rule, memory, season)
         deviation[underlying] = np.sqrt(hours * variance_now(rule, memory))
     order = severity_order(log_return[:, -1], deviation)
     return ScenarioSet(

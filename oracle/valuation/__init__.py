@@ -13,11 +13,15 @@ from oracle.valuation.artefact import (
     SIMULATED_LABEL,
     Calibration,
     calibrate,
+    calibrate_history,
+    drifts,
     engine_configuration,
     load_calibration,
     model_hash,
+    priced_symbols,
     save_calibration,
     simulate_history,
+    summary,
 )
 from oracle.valuation.inputs import live_instruments, market_state, recent_prices, to_instruments, to_positions
 from oracle.valuation.results import account_requirements, details, market_margins
@@ -26,11 +30,15 @@ __all__ = [
     "SIMULATED_LABEL",
     "Calibration",
     "calibrate",
+    "calibrate_history",
+    "drifts",
     "evaluate",
     "load_calibration",
     "model_hash",
+    "priced_symbols",
     "save_calibration",
     "simulate_history",
+    "summary",
 ]
 
 

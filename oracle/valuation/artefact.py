@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import importlib.metadata
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
 from eth_utils.crypto import keccak
 
 import engine
+import engine.dynamics.drift
 import engine.validation.simulated_history
 from oracle.config import ModelSettings
 from oracle.errors import BadArtefact, BadConfiguration, BadHistory, StorageFailure
-from oracle.readers.history import HourlyPrices
+from oracle.readers.carry_files import CarryFiles
+from oracle.readers.history import History, HourlyPrices
 from oracle.readers.volatility_files import HourlyVolatility
 from oracle.report import canonical_json
 from oracle.units import PPM
@@ -53,7 +56,11 @@ def simulate_history(
 
 
 def calibrate(
-    prices: Sequence[HourlyPrices], volatility: Sequence[HourlyVolatility], model: ModelSettings
+    prices: Sequence[HourlyPrices],
+    volatility: Sequence[HourlyVolatility],
+    model: ModelSettings,
+    witnesses: Sequence[HourlyPrices] = (),
+    carry: CarryFiles | None = None,
 ) -> Calibration:
     """Fit the artefact to a price history; see `engine.calibrate`.
 
@@ -72,12 +79,61 @@ def calibrate(
     )
     try:
         return engine.calibrate(
-            [engine.PriceHistory(bars.symbol, bars.hour, bars.close_e8, bars.volume) for bars in prices],
+            [_prices(bars) for bars in prices],
             [engine.VolatilityHistory(levels.symbol, levels.hour, levels.level_ppm) for levels in volatility],
             settings,
+            observations=_observations(witnesses, carry or CarryFiles()),
         )
     except engine.EngineError as error:
         raise BadHistory(str(error), "repair the history at its source") from error
+
+
+def calibrate_history(history: History, model: ModelSettings) -> Calibration:
+    """Fit the artefact to everything that a history holds; see `calibrate`."""
+    return calibrate(history.prices, history.volatility, model, history.witnesses, history.carry)
+
+
+def _prices(bars: HourlyPrices) -> engine.PriceHistory:
+    return engine.PriceHistory(bars.symbol, bars.hour, bars.close_e8, bars.volume)
+
+
+def _observations(witnesses: Sequence[HourlyPrices], carry: CarryFiles) -> engine.Observations:
+    rates = carry.rates
+    return engine.Observations(
+        witnesses=tuple(map(_prices, witnesses)),
+        funding=tuple(engine.FundingHistory(f.symbol, f.hour, f.rate_ppb, f.interval_hours) for f in carry.funding),
+        basis=tuple(engine.BasisHistory(b.symbol, b.hour, b.days_milli / 1_000, b.basis_ppm) for b in carry.basis),
+        rates=engine.RateHistory(rates.symbol, rates.hour, rates.level_ppm, rates.slope_ppm) if rates else None,
+        ratios=tuple(engine.RatioHistory(r.symbol, r.base, r.hour, r.ratio_ppm) for r in carry.ratios),
+    )
+
+
+def priced_symbols(calibration: Calibration) -> tuple[str, ...]:
+    """Return the assets that have price files of their own: all but the collateral tokens."""
+    tokens = {token.symbol for token in calibration.tokens}
+    return tuple(symbol for symbol in calibration.symbols if symbol not in tokens)
+
+
+def summary(calibration: Calibration) -> tuple[str, ...]:
+    """Return a table of what the histories held, one line an asset under a line of titles."""
+    row = "{:<10} {:>7} {:>8} {:>7} {:>7} {:>8} {:>10} {:>7}  {}".format
+    lines = [row("asset", "bars", "sources", "dropped", "missing", "zero vol", "suspicious", "filled", "measured")]
+    for asset, carry in zip(calibration.assets, calibration.carry, strict=True):
+        measured = {
+            "basis": carry.b0_measured,
+            "slope": carry.b1_measured,
+            "rates": carry.rate_measured,
+            "funding": carry.funding_measured,
+        }
+        names = ", ".join(name for name, found in measured.items() if found) or "prices alone"
+        counts = (asset.sources, asset.disagreeing_bars, asset.missing_hours, asset.zero_volume_bars)
+        lines.append(row(asset.symbol, asset.bars, *counts, asset.suspicious_bars, asset.filled_hours, names))
+    return tuple(lines)
+
+
+def drifts(before: Calibration, after: Calibration) -> tuple[str, ...]:
+    """Return every parameter that left its band, one line each with both values; see `engine.dynamics.drift`."""
+    return tuple(str(drift) for drift in engine.dynamics.drift.drifts(before, after))
 
 
 def load_calibration(path: Path, content_hash: str = "") -> Calibration:
@@ -106,7 +162,11 @@ def save_calibration(path: Path, calibration: Calibration) -> None:
     """Write an artefact whole or not at all."""
     partial = path.with_suffix(path.suffix + ".partial")
     try:
-        partial.write_text(calibration.to_json())
+        with partial.open("w") as file:
+            file.write(calibration.to_json())
+            file.flush()
+            # else a power cut may leave the new name with nothing behind it
+            os.fsync(file.fileno())
         partial.replace(path)
     except OSError as error:
         partial.unlink(missing_ok=True)

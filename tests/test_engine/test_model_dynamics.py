@@ -60,6 +60,17 @@ def test_path_filters_inside_and_never_exceeds_the_cap(residuals, cap):
         np.testing.assert_allclose(np.stack([log_return[:, s], shock[:, s]], axis=1), expected, rtol=1e-10, atol=1e-13)
 
 
+@given(st.lists(st.floats(-8, 8), min_size=4, max_size=4), st.lists(st.floats(0.3, 3.0), min_size=8, max_size=8))
+def test_a_season_scales_each_step_by_the_root_of_ahead_over_own(residuals, factors):
+    ahead, own = np.array(factors[:4]), np.array(factors[4:])
+    memory, micro = Memory(1e-4, 2e-4, 0.5e-4, 5e-4), np.rint(np.array(residuals) * 1e6).astype(np.int64)
+    still, season = np.zeros(4, dtype=np.int64), (np.sqrt(ahead), np.sqrt(own))
+    log_return, _ = filtered_paths(micro, still, np.array([0]), 4, RULE, memory, season)
+    pairs = list(zip(ahead, own, strict=True))
+    expected = naive_model.path(micro / 1e6, still, 1e-4, 2e-4, 0.5e-4, 5e-4, pairs)
+    np.testing.assert_allclose(log_return[:, 0], [x for x, _ in expected], rtol=1e-12, atol=1e-15)
+
+
 def test_a_gap_of_k_hours_enters_once_divided_by_its_root():
     clock = common_clock([prices("BTC", [10, 11, 15, 16], [100, 110, 121, 121])])
     np.testing.assert_allclose(clock.log_return[0], [np.log(1.1), np.log(1.1) / 2, 0.0], atol=1e-15)

@@ -50,7 +50,7 @@ def naive_requirement(problem, hours, every_hour, account, fee):
     model, listed, spot = problem.model, problem.instruments, problem.market.spot
     factors = bound_factors(problem.calibration, problem.market.symbols, hours)
     curve = liquidity_curve(problem.calibration, problem.recent, problem.market, model)
-    funding = funding_fraction(problem.market, model, hours)
+    funding = funding_fraction(problem.calibration, problem.market, model, hours)
     tables = [sampled.replicates[0].dense() for sampled in priced.sampled]
     lists = [(table.dense()[:, 0], s.weight) for table, s in zip(priced.stress, priced.sets[2:], strict=True)]
 

@@ -89,8 +89,8 @@ def test_a_long_option_asks_no_more_than_an_underlying_and_a_short_put_no_less_t
 
 def test_funding_is_capped_and_charged_to_perpetuals_only():
     capped = replace(PLAIN, funding_change_hourly=1.0)
-    np.testing.assert_allclose(funding_fraction(STATE, capped, 24), 24 * 4e-4)
-    np.testing.assert_allclose(funding_fraction(STATE, PLAIN, 24), 24 * (1e-5 + 1e-4))
+    np.testing.assert_allclose(funding_fraction(model_cases.small_calibration(), STATE, capped, 24), 24 * 4e-4)
+    np.testing.assert_allclose(funding_fraction(model_cases.small_calibration(), STATE, PLAIN, 24), 24 * (1e-5 + 1e-4))
     free, dear = run(NOBODY, replace(PLAIN, funding_change_hourly=0.0)).markets, run(NOBODY, capped).markets
     by_id = {int(i): row for row, i in enumerate(free.market_id)}
     assert dear.initial_long[by_id[10]] - free.initial_long[by_id[10]] == pytest.approx(24 * (4e-4 - 1e-5))

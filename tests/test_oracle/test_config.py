@@ -69,6 +69,7 @@ def test_a_full_disk_leaves_no_part_of_a_configuration(path: Path) -> None:
         ('[contracts]\noracle = "0x12"\n', "contracts.oracle"),
         ('[contracts]\noracle = "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAeD0"\n', "contracts.oracle"),
         ('[contracts]\noracle = "0x5AAeb6053F3E94C9b9A09f33669435E7Ef1BeAed"\n', "checksum"),
+        ("[calibration]\ninterval_hours = 24\n", "calibration.history"),
         ("[chain\n", "oracle.toml"),
     ],
 )

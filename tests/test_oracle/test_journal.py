@@ -17,11 +17,12 @@ from oracle.journal import (
     CalibrationRow,
     CycleRow,
     Journal,
+    RecalibrationRow,
     ReportRow,
     TransactionRow,
     TransactionState,
-    Uint256,
 )
+from oracle.journal_columns import Uint256
 
 pytestmark = pytest.mark.fast
 
@@ -153,5 +154,24 @@ def test_a_missing_folder_is_a_storage_failure(tmp_path: Path) -> None:
 def test_the_journal_of_another_version_is_left_alone(path: Path) -> None:
     with sqlite3.connect(path) as other:
         other.execute("PRAGMA user_version = 99")
-    with pytest.raises(StorageFailure, match="has schema 99, this version writes 1"):
+    with pytest.raises(StorageFailure, match="has schema 99, this version writes 2"):
         Journal(path)
+
+
+def test_recalibrations_come_back_newest_first(path: Path) -> None:
+    rows = [RecalibrationRow(1_000 * i, 1_000 * i + 60, "before", "after", "held back", f"r{i}") for i in range(3)]
+    with Journal(path) as journal:
+        for row in rows:
+            journal.record_recalibration(row)
+    with Journal(path) as journal:
+        assert journal.recalibrations(2) == (rows[2], rows[1])
+
+
+def test_a_journal_of_the_first_version_gains_the_new_table_and_keeps_its_rows(path: Path) -> None:
+    with Journal(path) as journal:
+        journal.record_cycle(CYCLE)
+    with sqlite3.connect(path) as other:
+        other.execute("DROP TABLE recalibrations")
+        other.execute("PRAGMA user_version = 1")
+    with Journal(path) as journal:
+        assert journal.cycles(9) == (CYCLE,) and journal.recalibrations(9) == ()

@@ -13,9 +13,9 @@ import pytest
 import structlog
 
 from oracle.config import ScheduleSettings
-from oracle.errors import BadData, Fatal, OracleError, Refused, Transient, WrongChain
+from oracle.errors import BadData, Fatal, OracleError, Refused, StorageFailure, Transient, WrongChain
 from oracle.logs import configure_logs
-from oracle.scheduler import EXIT_NOT_DRAINED, EXIT_UNEXPECTED, Daemon
+from oracle.scheduler import EXIT_NOT_DRAINED, EXIT_UNEXPECTED, BackgroundWork, Daemon
 
 pytestmark = pytest.mark.fast
 
@@ -101,3 +101,53 @@ def test_a_defect_is_logged_by_us_alone(capfd: pytest.CaptureFixture[str], monke
     written = capfd.readouterr().err
     assert "hidden" not in written
     assert "unexpected_error" in [json.loads(line)["event"] for line in written.splitlines()]
+
+
+@pytest.mark.parametrize("error", [ZeroDivisionError(), WrongChain("w"), StorageFailure("s")])
+def test_whatever_befalls_background_work_cycles_go_on_and_it_is_tried_again(error: Exception) -> None:
+    tries, cycles = threading.Semaphore(0), 0
+
+    def work() -> None:
+        tries.release()
+        raise error
+
+    def cycle() -> None:
+        nonlocal cycles
+        cycles += 1
+        if tries.acquire(blocking=False) and tries.acquire(timeout=5):
+            daemon.stop()
+
+    daemon = Daemon(cycle, EVERY_SECOND, BackgroundWork(work, interval_seconds=1, delay_seconds=0))
+    with structlog.testing.capture_logs() as logs:
+        assert daemon.run() == 0
+    assert cycles >= 1 and daemon.drained
+    failed = [entry for entry in logs if entry["event"] == "background_failed"]
+    assert len(failed) >= 2 and all(entry["alert"] and entry["log_level"] == "error" for entry in failed)
+
+
+def test_background_work_waits_for_its_first_time() -> None:
+    box: list[Daemon] = []
+    work = BackgroundWork(lambda: pytest.fail("too early"), interval_seconds=1, delay_seconds=3_600)
+    box.append(Daemon(_script(box, [None, None]), EVERY_SECOND, work))
+    with structlog.testing.capture_logs() as logs:
+        assert box[0].run() == 0
+    assert "background_failed" not in [entry["event"] for entry in logs]
+
+
+def test_cycles_run_beside_background_work_and_a_stop_does_not_wait_for_it() -> None:
+    begun, release = threading.Event(), threading.Event()
+
+    def work() -> None:
+        begun.set()
+        release.wait(20)
+
+    def cycle() -> None:
+        if begun.wait(5):
+            daemon.stop()
+
+    daemon = Daemon(cycle, EVERY_SECOND, BackgroundWork(work, interval_seconds=60, delay_seconds=0))
+    try:
+        assert daemon.run() == 0
+        assert not release.is_set() and not daemon.drained, "the process must not wait for the thread"
+    finally:
+        release.set()
