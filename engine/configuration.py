@@ -113,8 +113,8 @@ class ModelConfiguration:
     participation_fraction : float
         Share of a stressed day's volume that can be sold within a day; the rest waits and is charged as concentration.
     funding_change_hourly : float
-        99 % quantile of the change of the funding rate, fraction an hour. Default: about that of BTC and ETH on
-        Binance 2019-2024 (8e-4 and 6e-4 in 8 h).
+        99 % quantile of the change over a day of the funding rate, fraction an hour, for assets whose artefact has
+        none measured. Default: that of BTC on Binance 2019-2024 (ETH 1.5e-4, SOL 9e-4).
     """
 
     measure: str = EXPECTED_SHORTFALL

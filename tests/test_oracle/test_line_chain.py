@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import json
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -34,7 +36,8 @@ from oracle.errors import (
     StorageFailure,
     WrongChain,
 )
-from oracle.keeper import build_keeper
+from oracle.keeper import LiveKeeper, build_keeper
+from oracle.recalibration import Outcome, recalibrate, stored_path
 from oracle.scheduler import EXIT_NOT_DRAINED
 from oracle.types import Hold, Update
 from oracle.verify import detail_differences, verify_report
@@ -375,3 +378,54 @@ def test_a_cycle_that_does_not_end_does_not_hold_up_the_process(stage: Stage) ->
         [sys.executable, "-c", stuck, "run", "--config", str(other)], cwd=ROOT, capture_output=True, timeout=60
     )
     assert ended.returncode == EXIT_NOT_DRAINED
+
+
+# ---------------------------------------------------------------------- recalibrating
+
+
+def write_past(stage: Stage, folder: Path, replayed_hours: int) -> None:
+    """Write the stage's past and some of the hours that are replayed on the chain as price files."""
+    folder.mkdir()
+    for past, replayed in zip(stage.past.prices, stage.past.replayed, strict=True):
+        newer = slice(1, replayed_hours + 1)
+        columns = zip(
+            (*past.hour, *replayed.hour[newer]),
+            (*past.close_e8, *replayed.close_e8[newer]),
+            (*past.volume, *replayed.volume[newer]),
+            strict=True,
+        )
+        rows = ["ts,open,high,low,close,volume"]
+        for hour, close_e8, volume in columns:
+            close = f"{close_e8 // 10**8}.{close_e8 % 10**8:08d}"
+            rows.append(f"{(hour - 1) * 3_600},{close},{close},{close},{close},{float(volume)!r}")
+        (folder / f"{past.symbol}.csv").write_text("\n".join(rows) + "\n")
+    for index in stage.past.volatility:
+        levels = zip(index.hour, index.level_ppm, strict=True)
+        rows = ["ts,close", *(f"{(hour - 1) * 3_600},{level_ppm / 10_000}" for hour, level_ppm in levels)]
+        (folder / f"dvol_{index.symbol.lower()}_1h.csv.gz").write_bytes(gzip.compress("\n".join(rows).encode()))
+
+
+def test_a_new_calibration_is_posted_under_from_the_next_cycle_on_and_both_reports_verify(
+    stage: Stage, tmp_path: Path
+) -> None:
+    write_past(stage, tmp_path / "history", 24)
+    artefact = tmp_path / "calibration.json"
+    shutil.copy(stage.settings.path(stage.settings.calibration.artefact), artefact)
+    calibration = {"artefact": str(artefact), "history": str(tmp_path / "history"), "interval_hours": 24}
+    config = with_settings(stage, "recalibrating", calibration=calibration)
+    settings = load_settings(config)
+    live = LiveKeeper(settings)
+    first = run_cycle(live.current())
+    now = stage.world.client.head().timestamp
+    row = recalibrate(settings, live.current().journal, lambda: now)
+    assert row.outcome == Outcome.ADOPTED, row.reason
+    refreshed(stage, 3_600, (60_000, -60_000))
+    second = run_cycle(live.current())
+    assert first.posting is not None and second.posting is not None
+    assert live.current().calibration.last_hour == stage.keeper.calibration.last_hour + 24
+    hashes = [result.draft.valuation.details["calibration"]["content_hash"] for result in (first, second)]  # type: ignore[index]
+    assert hashes == [row.hash_before, row.hash_after]
+    old = str(stored_path(artefact, row.hash_before))
+    for arguments, exit_code in ((["1", "--artefact", old], 0), (["1"], 1), (["2"], 0), (["2", "--artefact", old], 1)):
+        assert CliRunner().invoke(app, ["verify", *arguments, "--config", str(config)]).exit_code == exit_code
+    live.current().journal.close()

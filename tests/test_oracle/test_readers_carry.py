@@ -5,13 +5,14 @@ from __future__ import annotations
 import gzip
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from oracle.config import ModelSettings
 from oracle.errors import BadHistory
-from oracle.readers.carry_files import CarryFiles, read_carry_files
+from oracle.readers.carry_files import CarryFiles, TokenRatios, read_carry_files
 from oracle.readers.history import read_history
-from oracle.valuation import calibrate_history
+from oracle.valuation import calibrate, calibrate_history, priced_symbols, simulate_history, summary
 
 pytestmark = pytest.mark.fast
 SHARED_DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
@@ -108,6 +109,14 @@ def test_further_sources_are_directories_of_the_same_layouts(tmp_path: Path) -> 
         read_history(tmp_path / "one", ["BTC", "ETH"], sources=[tmp_path / "three"])
     with pytest.raises(BadHistory, match="absent is not a directory"):
         read_history(tmp_path / "one", ["BTC", "ETH"], sources=[tmp_path / "absent"])
+
+
+def test_tokens_of_the_directory_join_and_are_not_looked_for_as_price_files(tmp_path: Path) -> None:
+    prices = simulate_history(["ETH"], HOUR, 9_000, 3)[0][0]
+    ratios = TokenRatios("stETH", "ETH", prices.hour[::24], np.full(375, 999_000))
+    calibration = calibrate([prices], [], ModelSettings(), carry=CarryFiles(ratios=(ratios,)))
+    assert calibration.symbols == ("ETH", "stETH") and priced_symbols(calibration) == ("ETH",)
+    assert "stETH" in summary(calibration)[2]
 
 
 def test_real_files_reach_the_artefact() -> None:
