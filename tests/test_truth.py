@@ -158,7 +158,7 @@ def test_delta_gamma_formulas_are_parsed(formula):
 
 
 def has_arch() -> bool:
-    """Whether the package is there that some published GARCH fits take their series from (extra `truth`)."""
+    """Whether the package is there that some published GARCH fits take their series from."""
     return any(True for _ in metadata.distributions(name="arch"))
 
 

@@ -193,8 +193,38 @@ def test_what_rests_on_other_figures_is_not_covered_without_them():
     assert (found.status, "no other tenor" in found.detail) == (Status.NOT_COVERED, True)
 
 
+def test_a_part_of_what_is_on_record_stands_by_itself():
+    """Of BTC and ETH the other tenors are on record: here two cases, each alone in its document."""
+    eth = {
+        "currency": "ETH", "tenor_days": 60, "n_obs": 908, "mean_atm_iv": 0.59, "dln_atm_1d_q99": 0.072,
+        "mean_skew_dsigma_dk": -0.14,
+    }  # fmt: skip
+    margin = {
+        "currency": "ETH", "portfolio": "short straddle 180d", "n_24h_windows": 908, "breaches": 0,
+        "mean_matrix_margin_per_S": 0.169, "realised_max_loss_per_S": 0.08,
+    }  # fmt: skip
+    asked = {
+        "deribit_surface_stats": (eth, "dln_atm_1d_q99"),
+        "deribit_matrix_backtest": (margin, "mean_matrix_margin_per_S"),
+    }
+    for kind, (case, field) in asked.items():
+        (found,) = evaluate_document(kind, {"cases": [case]})
+        assert found.status is Status.PASSED, found
+        (found,) = evaluate_document(kind, {"cases": [{**case, field: 1.5 * case[field]}]})
+        assert found.status is Status.FAILED, found
+
+
+def test_one_wrong_tenor_leaves_the_others_alone():
+    document = copy.deepcopy(STATISTICS)
+    document["cases"][:0] = [tenor_case(days) for days in (14, 60, 90)]
+    document["cases"][1]["dln_atm_1d_sd"] *= 100.0
+    found = evaluate_document("deribit_surface_stats", document)
+    assert [one.status for one in found].count(Status.PASSED) == len(found) - 1
+    assert found[1].status is Status.FAILED
+
+
 @pytest.mark.parametrize(
-    "words", ["short straddle 60d", "a straddle", "calendar: long 7d long 180d 1:1", "short 1sd 30d"]
+    "words", ["short straddle 60d", "straddle", "calendar: long 7d long 180d 1:1", "short 1sd 30d"]
 )
 def test_a_portfolio_or_tenor_that_is_not_known_is_not_covered(words):
     (found,) = evaluated("deribit_matrix_backtest", {"cases": [{**SHORT_STRADDLE, "portfolio": words}]})

@@ -192,10 +192,9 @@ class Case:
                 self._remarks.append(field)
 
     def others(self, kind: str | None = None) -> list[Case]:
-        """Return the cases of this document, this one among them, or of the document of another kind beside it."""
-        document = self._shared if kind is None else self._beside.get(kind)
-        if not isinstance(document, Mapping):
-            raise NotUnderstood(f"{kind}.json is needed beside this file")
+        """Return the cases of this document, this one among them, or of the document of another kind beside, if any."""
+        found = self._shared if kind is None else self._beside.get(kind)
+        document = found if isinstance(found, Mapping) else {}
         cases = document.get("cases")
         listed = cases if isinstance(cases, Sequence) and not isinstance(cases, str) else []
         return [Case(fields, document) for fields in listed if isinstance(fields, Mapping)]

@@ -24,9 +24,8 @@ from engine.surface.response import SECONDS_A_DAY, level_shock, parallel_respons
 from engine.validation.backtests import Zone, basel_zone
 from engine.validation.truth.case import Case, Computed, Every, NotUnderstood, Tree, Within
 from engine.validation.truth.matrix_portfolios import Holding, holding_of, portfolio_of
-from engine.validation.truth.measured_surface import MeasuredSurface, measured_surface
+from engine.validation.truth.measured_surface import STATISTICS, MeasuredSurface, measured_surface
 
-STATISTICS = "deribit_surface_stats"
 MEASURED_DAYS = 30
 """The tenor whose measured shocks are those of a scenario."""
 LEVEL = 0.99

@@ -1,4 +1,4 @@
-"""The kinds of files that hold what was observed in markets, each with its evaluation; their raw data is not published."""
+"""The kinds of files that hold what was observed in markets, each with its evaluation; raw data is not in them."""
 
 from __future__ import annotations
 

@@ -16,12 +16,18 @@ from numpy.typing import NDArray
 from engine.market import SLICE_NODES, MarketState
 from engine.surface.response import DAYS_A_YEAR, SECONDS_A_DAY
 from engine.validation.truth.case import Case, NotUnderstood
+from engine.validation.truth.reference_surface import reference_cases
 
 Vector = NDArray[np.float64]
 
+STATISTICS = "deribit_surface_stats"
+"""The kind of file that states the cases."""
 CURVATURE = 0.05
 """c, per square standard deviation: 0.053 (BTC) and 0.046 (ETH) on the mean of seven Deribit expiries each of 20 to 60
 days, 30 December 2025 to 27 January 2026, where it hardly depends on the tenor; the statistics do not state it."""
+
+LEAST_SHAPE = 0.1
+"""Of the volatility at the money; a skew so steep that nodes would fall below is a wrong figure, and still compared."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +73,7 @@ class MeasuredSurface:
         count, x = len(self.tenors), np.arange(SLICE_NODES) - 0.5 * (SLICE_NODES - 1)
         atm = np.array([tenor.atm for tenor in self.tenors])
         shape = 1.0 + (self.slopes() if slopes is None else slopes)[:, None] * x + CURVATURE * x * x
+        shape = np.maximum(shape, LEAST_SHAPE)
         seconds = np.array([tenor.days * SECONDS_A_DAY for tenor in self.tenors], dtype=np.int64)
         one, each = np.ones(1), np.ones(count)
         return MarketState(
@@ -75,23 +82,35 @@ class MeasuredSurface:
 
 
 def measured_surface(currency: str, cases: Sequence[Case]) -> MeasuredSurface:
-    """Return what the cases say of a currency.
+    """Return what the cases say of a currency, and what is on record where they say nothing.
 
     Raises
     ------
     NotUnderstood
-        If there is no tenor of it, one is stated twice, or a figure is not a number.
+        If no tenor of it is known, one is stated twice, or a figure is not a number.
     """
-    own = [case for case in cases if "currency" in case and case.word("currency") == currency]
-    tenors = sorted((_tenor(case) for case in own if "tenor_days" in case), key=lambda tenor: tenor.days)
+    recorded = [Case(fields) for fields in reference_cases(currency)]
+    stated = [case for case in cases if "currency" in case and case.word("currency") == currency]
+    tenors = _tenors(recorded) | _tenors(stated)
     if not tenors:
-        raise NotUnderstood(f"no statistics of the surface of {currency}")
-    if len({tenor.days for tenor in tenors}) < len(tenors):
-        raise NotUnderstood(f"a tenor of {currency} is stated twice")
-    returns = [case for case in own if "tenor_days" not in case and "sd" in case]
+        raise NotUnderstood(f"no statistics of the surface of {currency}: state them in {STATISTICS}.json beside")
+    returns = _returns(stated) or _returns(recorded)
     if len(returns) > 1:
         raise NotUnderstood(f"the returns of {currency} are stated {len(returns)} times")
-    return MeasuredSurface(currency, tuple(tenors), returns[0] if returns else None)
+    return MeasuredSurface(currency, tuple(tenors[days] for days in sorted(tenors)), returns[0] if returns else None)
+
+
+def _tenors(cases: Sequence[Case]) -> dict[int, Tenor]:
+    needed = ("tenor_days", "mean_atm_iv", "mean_skew_dsigma_dk")
+    found = [_tenor(case) for case in cases if all(field in case for field in needed)]
+    by_days = {tenor.days: tenor for tenor in found}
+    if len(by_days) < len(found):
+        raise NotUnderstood("a tenor is stated twice")
+    return by_days
+
+
+def _returns(cases: Sequence[Case]) -> list[Case]:
+    return [case for case in cases if "tenor_days" not in case and "sd" in case]
 
 
 def _tenor(case: Case) -> Tenor:
