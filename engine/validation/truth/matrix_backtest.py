@@ -21,7 +21,7 @@ from engine.market import MarketState
 from engine.matrix_margin import matrix_margin, matrix_profits
 from engine.scenarios.matrix import Ranges, VenueMatrix, deribit_matrix
 from engine.surface.response import SECONDS_A_DAY, level_shock, parallel_response, thirty_day_link, twist_response
-from engine.validation.backtests import Zone, basel_zone
+from engine.validation.backtests import largest_green_count
 from engine.validation.truth.case import Case, Computed, Every, NotUnderstood, Tree, Within
 from engine.validation.truth.matrix_portfolios import Holding, holding_of, portfolio_of
 from engine.validation.truth.measured_surface import STATISTICS, MeasuredSurface, measured_surface
@@ -127,20 +127,12 @@ def _breaches(flagged: bool, margin: float, worst: float | None, windows: int) -
 
     None where the margin, even at its lowest, covers the worst loss.
     """
-    allowance = _allowance(windows)
+    allowance = largest_green_count(windows, 1.0 - LEVEL)
     if flagged:
         return Within(allowance + 1, windows, "a margin below our loss at moves of 1 % breaks beyond the allowance")
     if worst is not None and margin * (1.0 - MARGIN_VARIATION) >= worst:
         return Within(0, 0, "the margin covers the worst loss")
     return Within(0, allowance, "a margin above our loss at moves of 1 % keeps to the binomial allowance")
-
-
-def _allowance(windows: int) -> int:
-    """The largest count of exceptions at 99 % that is still green (below 95 % cumulative probability)."""
-    count = 0
-    while count < windows and basel_zone(windows, 1.0 - LEVEL, count + 1)[1] is Zone.GREEN:
-        count += 1
-    return count
 
 
 def _margin_one_day_on(matrix: VenueMatrix, holding: Holding, market: MarketState) -> float:
