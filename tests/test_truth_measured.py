@@ -31,7 +31,7 @@ def tenor_case(days: int) -> dict[str, object]:
         "dln_atm_1d_sd": SHOCK * power, "dln_atm_1d_q01": -2.2 * SHOCK * power, "dln_atm_1d_q99": 3.0 * SHOCK * power,
         "dln_atm_1d_min": -6.0 * SHOCK * tail, "dln_atm_1d_max": 8.0 * SHOCK * tail,
         "corr_dsigma_return": correlation, "mean_skew_dsigma_dk": skew,
-        "skew_stickiness_ratio": max(1.2 * ratio, 1.3), "d_rr_1sd_q01": -0.05,
+        "skew_stickiness_ratio": max(1.2 * ratio, 1.3), "d_rr_1sd_q01": -0.05 * math.sqrt(30.0 / days),
         "basis_yield_change_q01": -0.003 / (days / 365.0),
     }  # fmt: skip
 
@@ -113,7 +113,8 @@ WRONG = {
         *((0, f"dln_atm_1d_{name}", factor) for name in ("sd", "q01", "q99") for factor in (1.5, 0.7)),
         *((1, f"dln_atm_1d_{name}", factor) for name in ("min", "max") for factor in (3.0, 0.4)),
         (2, "mean_skew_dsigma_dk", 1.5), (2, "mean_skew_dsigma_dk", -1.0), (1, "skew_stickiness_ratio", 1.6),
-        (1, "skew_stickiness_ratio", 0.5), (1, "basis_yield_change_q01", 2.0), (3, "q005", 1.3), (3, "q995", 0.7),
+        (1, "skew_stickiness_ratio", 0.5), (1, "basis_yield_change_q01", 2.0), (0, "d_rr_1sd_q01", 3.0),
+        (1, "d_rr_1sd_q01", 0.3), (3, "q005", 1.3), (3, "q995", 0.7),
         (3, "min", 4.0), (3, "max", 0.2),
     ],
     "deribit_matrix_backtest": [
@@ -232,4 +233,4 @@ def test_a_portfolio_or_tenor_that_is_not_known_is_not_covered(words):
 
 
 def test_what_is_not_compared_is_said():
-    assert "d_rr_1sd_q01" in evaluated("deribit_surface_stats", STATISTICS)[0].detail
+    assert evaluated("stress_events", EVENTS)[1].detail == "not compared: perp_oi_usd_bn"

@@ -15,7 +15,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.configuration import CalibrationSettings
+from engine.dynamics.surface_moves import SurfaceMoves
 from engine.kernels.revalue import FactorPaths, SurfaceResponse, revalue
 from engine.market import MarketState
 from engine.matrix_margin import matrix_margin, matrix_profits
@@ -41,7 +41,7 @@ SHORTFALL_SHARE = 0.5
 both are seldom at their quantiles on one day. The measured shortfalls are 0.6 to 2.2 of it."""
 EXTREME_SHORTAGE = 0.5
 """How far, relative, the worst loss may exceed ours at the extremes of return and 30-day volatility: single tenors
-moved apart from the power law, and skews, which a delta-hedged risk reversal lives on and our response leaves alone."""
+moved apart from the power law, and skews, which a delta-hedged risk reversal lives on, stand still here."""
 WORST_SHARE = (0.45, 1.2)
 """The worst loss over its own day's margin, as a share of the worst loss over the mean margin: a margin that follows
 volatility has mostly risen before. Measured: 0.5 to 1.1."""
@@ -153,19 +153,19 @@ def _margin_one_day_on(matrix: VenueMatrix, holding: Holding, market: MarketStat
 def _own_loss(holding: Holding, surface: MeasuredSurface, market: MarketState, which: tuple[str, str]) -> float:
     """Our worst loss over a day at the corners of measured returns and 30-day volatility, and in its twists."""
     low, high = which
-    tenor, settings = surface.tenor(MEASURED_DAYS).case, CalibrationSettings()
+    tenor, moves = surface.tenor(MEASURED_DAYS).case, SurfaceMoves()
     if surface.returns is None:
         raise NotUnderstood(f"no returns of {surface.currency} in {STATISTICS}")
     names = ("q005", "q995") if low == "q01" else ("min", "max")
     returns = [surface.returns.number(names[0]), 0.0, surface.returns.number(names[1])]
     shocks = [tenor.number(f"dln_atm_1d_{low}"), 0.0, tenor.number(f"dln_atm_1d_{high}")]
-    spot, level = (moves.ravel()[None, None, :] for moves in np.meshgrid(returns, shocks, indexing="ij"))
-    spread = level_shock(level, spot, thirty_day_link(market), settings)
+    spot, level = (grid.ravel()[None, None, :] for grid in np.meshgrid(returns, shocks, indexing="ij"))
+    spread = level_shock(level, spot, thirty_day_link(market), moves)
     turns = np.array(shocks)[None, None, :]
     return max(
         0.0,
-        _worst(holding, market, parallel_response(market, settings), spot, spread),
-        _worst(holding, market, twist_response(market, settings), np.zeros_like(turns), turns),
+        _worst(holding, market, parallel_response(market, moves), spot, spread),
+        _worst(holding, market, twist_response(market, moves), np.zeros_like(turns), turns),
     )
 
 
