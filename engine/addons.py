@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,6 +46,10 @@ class LiquidityCurve:
         """Return the second part for sizes in USD, at least 0."""
         days = np.maximum(size_usd / self.daily_capacity[underlying] - 1.0, 0.0)
         return size_usd * self.day_deviation[underlying] * np.sqrt(days)
+
+    def at_depth(self, share: float) -> LiquidityCurve:
+        """Return the curve of markets in which only this share of the volume is left, above 0."""
+        return replace(self, impact=self.impact / np.sqrt(share), daily_capacity=self.daily_capacity * share)
 
     def base(self, reference_size_usd: float) -> NDArray[np.float64]:
         """Return the constant of a line that lies above cost(N)/N for every N, shape (U,); see `slope`."""

@@ -72,7 +72,8 @@ class AccountRequirements:
     initial_point, maintenance_point : float64 arrays, shape (A,)
         The same with the point estimate of the measure.
     stress_unweighted : float64 array, shape (A,)
-        Worst loss over the stress list with every weight 1; reported, not charged.
+        Worst loss over the stress list with every weight 1, and closing at the depth that a crash leaves
+        (`scenarios.stress.DEPTH_LEFT`) on top; reported, not charged.
     value : float64 array, shape (A,)
         Mark value of the positions; an account's equity is its cash plus this.
     binding : int8 array, shape (A,)

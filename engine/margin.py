@@ -23,6 +23,7 @@ from engine.evaluation import BOUND, COMPONENTS, FIGURES, AccountRequirements, M
 from engine.losses import Losses, effective_size_usd, losses_of
 from engine.priced import PricedHorizon, Problem
 from engine.rows import BookRows, unit_notional
+from engine.scenarios.stress import DEPTH_LEFT
 from engine.sums import segment_sums
 
 USD_PER_SLOPE = 1_000_000.0
@@ -103,7 +104,8 @@ def _portfolio(
     binding = np.where(credited[BOUND] > loss.own[BOUND], COMPONENTS.index("gross"), loss.binding)
     binding = np.where(floor > credited[BOUND], COMPONENTS.index("leg_floor"), binding)
     binding = np.where(legs == 0.0, COMPONENTS.index("none"), binding)
-    return Portfolio(np.maximum(credited, floor) + added, loss.stress_unweighted, binding.astype(np.int8))
+    stressed = loss.stress_unweighted + _closing_in_a_crash(rows, priced, curve)
+    return Portfolio(np.maximum(credited, floor) + added, stressed, binding.astype(np.int8))
 
 
 def _added(
@@ -119,6 +121,13 @@ def _added(
     perpetual = np.abs(rows.sum_positions(notional * is_perpetual(problem.instruments)))
     funding = perpetual * funding_fraction(problem.calibration, problem.market, problem.model, priced.hours)[underlying]
     return rows.sum_parts(curve.liquidity(size, underlying) + curve.concentration(size, underlying) + funding)
+
+
+def _closing_in_a_crash(rows: BookRows, priced: PricedHorizon, curve: LiquidityCurve) -> NDArray[np.float64]:
+    """Cost of closing each account at the depth that a crash leaves; reported with the unweighted stress."""
+    underlying = rows.part_underlying
+    size = effective_size_usd(priced, rows.part_indptr, underlying, rows.instrument, rows.quantity)
+    return rows.sum_parts(curve.at_depth(DEPTH_LEFT).liquidity(size, underlying))
 
 
 def _model_loss(

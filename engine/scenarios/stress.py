@@ -1,4 +1,4 @@
-"""The stress list: replayed crashes, extended moves, volatility shocks, correlation to one and to zero (DESIGN 3.7).
+"""The stress list: replayed crashes, extended moves, single tokens, volatility, correlation (DESIGN 3.7).
 
 What an underlying's instruments make counts with the weight min(1, R / |move|), R the 99.5 % range of that factor over
 the horizon: the list asks what happens to non-linear books far out, without charging a linear book for a move of no
@@ -25,7 +25,7 @@ REPLAYS: dict[str, tuple[dict[str, float], float]] = {
     "LUNA 2022": ({"BTC": -0.14, "ETH": -0.23, OTHERS: -0.44}, 1.25),
     "FTX 2022": ({"BTC": -0.16, "ETH": -0.24, OTHERS: -0.48}, 1.5),
     "August 2024": ({"BTC": -0.17, "ETH": -0.23, OTHERS: -0.30}, 1.4),
-    "October 2025": ({"BTC": -0.145, "ETH": -0.122, OTHERS: -0.47}, 1.3),
+    "October 2025": ({"BTC": -0.145, "ETH": -0.122, OTHERS: -0.58}, 1.3),
 }
 """Worst 24 h of each coin, and the factor on thirty-day volatility; rounded by hand, no more exact than a percentage
 point and a tenth.
@@ -33,13 +33,22 @@ point and a tenth.
 The first four are of hourly Binance closes; `OTHERS` is about the worst of the other large coins, without those that
 failed themselves (LUNA, FTT). Their volatility is about the largest rise of DVOL's close from day to day, 1.2 in May
 2021, 1.25 and 1.5 after; none existed in 2020, and 2 is an assumption. August 2024 is of public reports; October 2025
-is CoinShares and, for the others, CoinDesk's average token. The surface's own answer to spot comes on top.
+is CoinShares and, for the others, CoinDesk's average of the hundred largest tokens (of all tokens: -47 %). The
+surface's own answer to spot comes on top.
 """
+ROUNDING = 0.005
+"""What the hand's rounding to a percentage point may take from a replayed move."""
 
 EXTENDED_MOVES = (-0.66, -0.5, -0.33, 0.33, 0.5, 1.0, 2.0, 5.0)
+SINGLE_TOKEN_MOVES = {"within minutes": -0.70, "to almost nothing": -0.99996}
+"""One token alone, where the replays do not name it: SUI within minutes on 10 October 2025 (Coin Metrics); LUNA in the
+24 h to 13 May 2022 (hourly Binance closes), beyond ATOM's 4 to 0.001 USD on Binance on 10 October 2025 (CoinShares)."""
 VOLATILITY_FACTORS = (2.0, 0.5)
 DEPEG_PRICE = 0.65
 """USDe on one venue, October 2025: what is quoted in the token then rises by 1/0.65."""
+DEPTH_LEFT = 0.02
+"""Share of the order books' depth that was left on 10 October 2025 (-98 %). No factor of a scenario: the liquidity
+charge rests on a thin day's volume already, and what closing costs at this depth is reported beside, unweighted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,10 +86,17 @@ def horizon_ranges(paths: ScenarioSet, least: NDArray[np.float64]) -> Ranges:
 
 
 def stress_set(symbols: tuple[str, ...], ranges: Ranges) -> ScenarioSet:
-    """Return the weighted list of spot and parallel volatility moves."""
+    """Return the weighted list of spot and parallel volatility moves.
+
+    Parameters
+    ----------
+    symbols : tuple of str
+    ranges : Ranges
+        Of each symbol, in the same order.
+    """
     count = len(symbols)
-    moves = [*_replays(symbols), *_extended(count), *_parallel_volatility(count), *_correlation(symbols, ranges)]
-    return _assemble("stress", moves, ranges)
+    together = [*_replays(symbols), *_extended(count), *_parallel_volatility(count)]
+    return _assemble("stress", [*together, *_correlation(symbols, ranges), *_single_tokens(symbols)], ranges)
 
 
 def twist_set(symbols: tuple[str, ...], ranges: Ranges) -> ScenarioSet:
@@ -137,6 +153,18 @@ def _correlation(symbols: tuple[str, ...], ranges: Ranges) -> list[_Move]:
         moves.append(_Move(_alone(symbol, "rises"), np.where(here, ranges.rise, 0.0), still))
         moves.append(_Move(_alone(symbol, "falls"), np.where(here, -ranges.fall, 0.0), still))
     return moves
+
+
+def _single_tokens(symbols: tuple[str, ...]) -> list[_Move]:
+    """Each token that no replay names, alone: what happened to one may happen to any."""
+    still = np.zeros(len(symbols))
+    named = {coin for moves, _ in REPLAYS.values() for coin in moves}
+    return [
+        _Move(_alone(symbol, how), np.where(np.arange(len(symbols)) == u, move, 0.0), still)
+        for u, symbol in enumerate(symbols)
+        if symbol not in named
+        for how, move in SINGLE_TOKEN_MOVES.items()
+    ]
 
 
 def _assemble(name: str, moves: list[_Move], ranges: Ranges) -> ScenarioSet:

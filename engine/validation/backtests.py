@@ -70,6 +70,12 @@ def basel_zone(observations: int, probability: float, exceptions: int) -> tuple[
     return cumulative, Zone.RED if cumulative >= RED_FROM else Zone.YELLOW
 
 
+def largest_green_count(observations: int, probability: float) -> int:
+    """Return the largest number of exceptions that `basel_zone` calls green, -1 when not even none is."""
+    _require(observations, probability, 0)
+    return int(binom.ppf(GREEN_BELOW, observations, probability)) - 1
+
+
 def basel_plus_factor(exceptions: int) -> float:
     """Return the addition to the multiplier for exceptions among 250 at 1 %; the Committee states no other."""
     _require(BASEL_OBSERVATIONS, BASEL_PROBABILITY, exceptions)

@@ -22,6 +22,12 @@ class TestBaselZones:
         assert backtests.basel_zone(250, 0.01, exceptions)[1] is zone
         assert backtests.basel_plus_factor(exceptions) == plus
 
+    @pytest.mark.parametrize(("observations", "probability"), [(250, 0.01), (908, 0.01), (3, 0.01), (250, 0.05)])
+    def test_the_largest_green_count_is_green_and_the_next_is_not(self, observations, probability):
+        count = backtests.largest_green_count(observations, probability)
+        assert backtests.basel_zone(observations, probability, count + 1)[1] is not Zone.GREEN
+        assert count < 0 or backtests.basel_zone(observations, probability, count)[1] is Zone.GREEN
+
     def test_beyond_ten_the_factor_stays(self):
         assert backtests.basel_plus_factor(250) == 1.0
 

@@ -232,5 +232,8 @@ def test_no_account_at_all_still_gives_market_ratios():
 
 def test_unweighted_stress_is_reported_beside():
     accounts = run(model_cases.book({BTC_PERPETUAL: 1.0}, {BTC_PERPETUAL: -1.0})).accounts
-    assert accounts.stress_unweighted[0] == pytest.approx(0.66 * 60_000)
-    assert accounts.stress_unweighted[1] == pytest.approx(5.0 * 60_000)
+    curve = liquidity_curve(model_cases.small_calibration(), model_cases.no_recent("BTC", "ETH"), STATE, PLAIN)
+    closing = 60_000 * (curve.half_spread + curve.impact[0] * (60_000 / 0.02) ** 0.5)  # at a fiftieth of the depth
+    assert accounts.stress_unweighted[0] == pytest.approx(0.66 * 60_000 + closing)
+    assert accounts.stress_unweighted[1] == pytest.approx(5.0 * 60_000 + closing)
+    assert closing > 7.0 * 60_000 * curve.impact[0] * 60_000**0.5

@@ -118,6 +118,18 @@ def test_each_underlying_is_weighted_by_its_own_range_over_its_own_move():
     assert stress.weight.max() == 1.0 and stress.weight.min() > 0.0
 
 
+def test_a_token_that_no_replay_names_may_fall_alone_to_almost_nothing():
+    symbols = ("BTC", "SUI", "ATOM")
+    stress = stress_set(symbols, Ranges(*(np.full(3, 0.25) for _ in range(4))))
+    by_label = {label: s for s, label in enumerate(stress.label)}
+    spot = np.expm1(stress.log_return[:, 0])
+    np.testing.assert_allclose(spot[:, by_label["SUI alone within minutes"]], [0.0, -0.7, 0.0], atol=1e-14)
+    np.testing.assert_allclose(spot[:, by_label["ATOM alone to almost nothing"]], [0.0, 0.0, -0.99996], atol=1e-14)
+    np.testing.assert_allclose(stress.weight[:, by_label["SUI alone within minutes"]], [1.0, 0.25 / 0.7, 1.0])
+    assert spot[0].min() == pytest.approx(-0.66)  # BTC has replays of its own
+    assert len(set(stress.label)) == len(stress)
+
+
 def test_alone_means_that_the_other_stands_still():
     stress = stress_set(SYMBOLS, RANGES)
     rise, fall = alone_indices(SYMBOLS, stress)

@@ -36,6 +36,11 @@ def test_the_calculation_currency_and_nothing_need_none():
     assert margin() == 0.0
 
 
+def test_trades_that_net_to_zero_need_none():
+    """Test C68 of AcadiaSoft's simm-lib (SIMM 2.5, ten days): +50 and -50 million of EUR per 1 %."""
+    assert margin(EUR=sum([50_000_000.0, -50_000_000.0])) == 0.0
+
+
 @pytest.mark.parametrize(
     ("first", "second", "correlation", "weights"),
     [("EUR", "GBP", 0.5, (3, 3)), ("EUR", "BRL", 0.25, (3, 4)), ("TRY", "BRL", 0.125, (4, 4))],

@@ -1,6 +1,7 @@
 """Published figures against our code: one evaluation a kind of file, the kind being the file's name.
 
-An evaluation reads a case's inputs and returns our values of its expected fields; it never sees what is expected.
+An evaluation reads a case's inputs and returns our values of its expected fields. It does not see what is expected,
+except where published figures are held against each other: then one is an input for the other.
 """
 
 from __future__ import annotations
@@ -11,8 +12,10 @@ from enum import Enum
 
 from engine.errors import EngineError
 from engine.validation.truth.case import Case, NotUnderstood, Tree
+from engine.validation.truth.comparison import Comparison
 from engine.validation.truth.garch import garch_fit
 from engine.validation.truth.matrices import matrix_case
+from engine.validation.truth.measured_kinds import MEASURED_KINDS
 from engine.validation.truth.mills import mills_coefficients
 from engine.validation.truth.pricing import european, exchange, merton_jumps, perpetual
 from engine.validation.truth.quantiles import quantile_confidence
@@ -32,6 +35,7 @@ KINDS: Mapping[str, Callable[[Case], Mapping[str, Tree]]] = {
     "quantile_confidence": quantile_confidence,
     "risk_measures_closed_form": risk_measure,
     "svi": svi_case,
+    **MEASURED_KINDS,
     **RULE_KINDS,
 }
 
@@ -46,14 +50,18 @@ class Status(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """One case: its name, its status, and the difference or the reason when it did not pass."""
+    """One case: its name and status, the difference or the reason when it did not pass, what is not compared if it did.
+
+    `closest` is the comparison that needed most of its tolerance.
+    """
 
     name: str
     status: Status
     detail: str = ""
+    closest: Comparison | None = None
 
 
-def evaluate_document(kind: str, document: object) -> list[Outcome]:
+def evaluate_document(kind: str, document: object, beside: Mapping[str, object] | None = None) -> list[Outcome]:
     """Return the outcome of each case of a file.
 
     Parameters
@@ -62,6 +70,8 @@ def evaluate_document(kind: str, document: object) -> list[Outcome]:
         The file's name without ending; one of `KINDS`, else every case is not covered.
     document : object
         The parsed JSON: an object with a list `cases`, or one case a key (then the key names it).
+    beside : mapping, optional
+        The documents of the same folder by kind; some measured results rest on those of another file.
 
     Returns
     -------
@@ -70,24 +80,35 @@ def evaluate_document(kind: str, document: object) -> list[Outcome]:
     """
     evaluate = KINDS.get(kind)
     shared = document if isinstance(document, Mapping) else {}
-    return [_outcome(evaluate, name, fields, shared) for name, fields in _cases(document)]
+    return [_outcome(evaluate, name, fields, shared, beside) for name, fields in _cases(document)]
 
 
 def _outcome(
-    evaluate: Callable[[Case], Mapping[str, Tree]] | None, name: str, fields: object, shared: Mapping[str, object]
+    evaluate: Callable[[Case], Mapping[str, Tree]] | None,
+    name: str,
+    fields: object,
+    shared: Mapping[str, object],
+    beside: Mapping[str, object] | None,
 ) -> Outcome:
     if evaluate is None:
         return Outcome(name, Status.NOT_COVERED, "no evaluation for this kind of file")
     if not isinstance(fields, Mapping):
         return Outcome(name, Status.NOT_COVERED, "not an object")
-    case = Case(fields, shared)
+    case = Case(fields, shared, beside=beside)
     try:
-        failures = case.failures(evaluate(case))
+        comparisons = case.comparisons(evaluate(case))
     except NotUnderstood as reason:
         return Outcome(name, Status.NOT_COVERED, str(reason))
     except (EngineError, ArithmeticError) as refusal:
         return Outcome(name, Status.NOT_COVERED, f"refused: {refusal}")
-    return Outcome(name, Status.FAILED, "; ".join(failures)) if failures else Outcome(name, Status.PASSED)
+    except (ValueError, TypeError, LookupError, MemoryError) as error:
+        return Outcome(name, Status.NOT_COVERED, f"the evaluation broke off: {type(error).__name__}: {error}")
+    failures = [one.failure for one in comparisons if one.failure]
+    closest = max(comparisons, key=lambda one: one.share)
+    if failures:
+        return Outcome(name, Status.FAILED, "; ".join(failures), closest)
+    remarks = f"not compared: {', '.join(case.remarks)}" if case.remarks else ""
+    return Outcome(name, Status.PASSED, remarks, closest)
 
 
 def _cases(document: object) -> list[tuple[str, object]]:

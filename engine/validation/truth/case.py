@@ -6,9 +6,20 @@ import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
-from engine.validation.truth.comparison import Computed, Expectation, NotUnderstood, Sentence, Value, difference
+from engine.validation.truth.comparison import (
+    Comparison,
+    Computed,
+    Every,
+    Expectation,
+    NotUnderstood,
+    Sentence,
+    Value,
+    Within,
+    compare,
+)
+from engine.validation.truth.tolerances import is_tolerance, stated_tolerance
 
-__all__ = ["COMMENTARY", "Case", "Computed", "NotUnderstood", "Sentence", "Tree", "Value"]
+__all__ = ["COMMENTARY", "Case", "Computed", "Every", "NotUnderstood", "Sentence", "Tree", "Value", "Within"]
 
 COMMENTARY = frozenset(
     {
@@ -29,7 +40,7 @@ COMMENTARY = frozenset(
 )
 """Fields that explain a case; they neither change a result nor are compared, unless an evaluation does either."""
 
-Tree = Computed | Sentence | Mapping[str, "Tree"] | Sequence["Tree"]
+Tree = Computed | Within | Every | Sentence | Mapping[str, "Tree"] | Sequence["Tree"]
 """Our values in the shape of what is expected: a value, one a field, or one an item."""
 
 
@@ -41,17 +52,25 @@ class Case:
     fields : mapping
         The JSON object.
     shared : mapping
-        The document's fields beside its cases, such as tables of parameters.
+        The document, for what it states once for all its cases, such as tables of parameters, and for the others.
     outer : Case, optional
         The case that this record is part of; its tolerances hold here too.
+    beside : mapping
+        The documents of the same folder by kind.
     """
 
     def __init__(
-        self, fields: Mapping[str, object], shared: Mapping[str, object] | None = None, outer: Case | None = None
+        self,
+        fields: Mapping[str, object],
+        shared: Mapping[str, object] | None = None,
+        outer: Case | None = None,
+        beside: Mapping[str, object] | None = None,
     ) -> None:
         self._fields = fields
         self._shared = shared or {}
         self._outer = outer
+        self._beside = beside or {}
+        self._remarks: list[str] = []
         self._read: set[str] = set()
         self._parts: dict[str, list[Case]] = {}
         self._borrowed: list[Case] = []
@@ -60,6 +79,11 @@ class Case:
     def name(self) -> str:
         """The case's id, or a placeholder."""
         return str(self._fields.get("id", "(no id)"))
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """The fields that were read and are not compared."""
+        return tuple(self._remarks)
 
     @property
     def fields(self) -> tuple[str, ...]:
@@ -142,6 +166,10 @@ class Case:
         self._borrowed.append(Case(found))
         return self._borrowed[-1]
 
+    def shared_text(self, name: str) -> str:
+        """Return a text of the document beside its cases; empty when absent."""
+        return str(self._shared.get(name, ""))
+
     def shared_numbers(self, prefix: str) -> list[float]:
         """Return the one list of numbers that the document states for all its cases under a name with this prefix."""
         named = [name for name, value in self._shared.items() if name.startswith(prefix) and isinstance(value, list)]
@@ -156,12 +184,31 @@ class Case:
             raise NotUnderstood(f"the rows of {field} are not equally long")
         return rows
 
+    def remark(self, *fields: str) -> None:
+        """Say that these fields, where there are any, have a meaning that nothing of ours is compared with."""
+        for field in fields:
+            if field in self._fields:
+                self._take(field)
+                self._remarks.append(field)
+
+    def others(self, kind: str | None = None) -> list[Case]:
+        """Return the cases of this document, this one among them, or of the document of another kind beside, if any."""
+        found = self._shared if kind is None else self._beside.get(kind)
+        document = found if isinstance(found, Mapping) else {}
+        cases = document.get("cases")
+        listed = cases if isinstance(cases, Sequence) and not isinstance(cases, str) else []
+        return [Case(fields, document) for fields in listed if isinstance(fields, Mapping)]
+
     def comment(self, field: str) -> str:
         """Return a text without counting it as an input; empty when absent."""
         return str(self._fields.get(field, ""))
 
     def failures(self, computed: Mapping[str, Tree]) -> list[str]:
-        """Return what differs from the case's expectations, one sentence a field.
+        """Return what differs from the case's expectations, one sentence a field; raises as `comparisons` does."""
+        return [one.failure for one in self.comparisons(computed) if one.failure]
+
+    def comparisons(self, computed: Mapping[str, Tree]) -> list[Comparison]:
+        """Return ours beside the case's expectations, one comparison a value.
 
         Raises
         ------
@@ -173,7 +220,7 @@ class Case:
         expectations = list(self._expectations(computed))
         if not expectations:
             raise NotUnderstood("nothing is expected")
-        return [text for one in expectations if (text := difference(one))]
+        return [compare(one) for one in expectations]
 
     def _take(self, field: str) -> object:
         if field not in self._fields:
@@ -201,11 +248,9 @@ class Case:
             ours = computed.get(field)
             if field in self._parts:
                 yield from self._part_expectations(field, ours)
-            elif field in self._read or _is_tolerance(field):
-                continue
             elif ours is not None:
                 yield from self._walk(field, field, value, ours)
-            elif field not in COMMENTARY:
+            elif field not in self._read and field not in COMMENTARY and not is_tolerance(field):
                 unknown.append(field)
         if unknown:
             raise NotUnderstood(f"no meaning for {', '.join(unknown)}")
@@ -220,7 +265,10 @@ class Case:
 
     def _walk(self, field: str, path: str, expected: object, ours: Tree) -> Iterator[Expectation]:
         """Pair what is expected with ours; `path` says where in `field` it stands."""
-        if isinstance(ours, Computed):
+        if isinstance(ours, Every):
+            for part in ours.parts:
+                yield from self._walk(field, path, expected, part)
+        elif isinstance(ours, Computed | Within):
             yield Expectation(path, expected, ours, self._tolerance(field))
         elif isinstance(ours, Sentence):
             for stated, number in zip(ours.stated(expected), ours.numbers, strict=True):
@@ -238,21 +286,5 @@ class Case:
 
     def _tolerance(self, field: str) -> tuple[float, float] | None:
         """Return the stated (absolute, relative): the field's own, else the record's, else an outer record's."""
-        words = field.split("_")
-        for word in (*("_".join(words[start:]) for start in range(len(words))), *words, ""):
-            stated = [self._stated(kind, word) for kind in ("abs_tol", "rel_tol")]
-            if any(value is not None for value in stated):
-                return stated[0] or 0.0, stated[1] or 0.0
-        return self._outer._tolerance(field) if self._outer else None
-
-    def _stated(self, kind: str, word: str) -> float | None:
-        """Return a tolerance stated as "abs_tol_es", "es_abs_tol" or {"abs_tol": {"es": ...}}; the case's for ""."""
-        table = self._fields.get(kind)
-        if isinstance(table, Mapping):
-            return Case(table).number(word) if word in table else None
-        names = (f"{kind}_{word}", f"{word}_{kind}") if word else (kind,)
-        return next((Case(self._fields).number(name) for name in names if name in self._fields), None)
-
-
-def _is_tolerance(field: str) -> bool:
-    return field.startswith(("abs_tol", "rel_tol")) or field.endswith(("_abs_tol", "_rel_tol"))
+        stated = stated_tolerance(self._fields, field)
+        return self._outer._tolerance(field) if stated is None and self._outer else stated

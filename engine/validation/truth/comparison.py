@@ -17,12 +17,30 @@ class NotUnderstood(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Computed:
-    """Our value of one expected field, with a tolerance of its own where the case cannot state one."""
+    """Our value of one expected field, with a tolerance of its own where the case states none."""
 
     value: Value
     absolute_tolerance: float | None = None
     indistinguishable: tuple[Value, ...] = ()
     """Other values that are as right within our accuracy, such as the indices of equal minima."""
+    relative_tolerance: float | None = None
+    """Of the expected value; for what was measured on data that the case does not hold."""
+
+
+@dataclass(frozen=True, slots=True)
+class Within:
+    """Our limits of one expected field, both allowed; `meaning` says what they are."""
+
+    low: float
+    high: float
+    meaning: str
+
+
+@dataclass(frozen=True, slots=True)
+class Every:
+    """Several demands on one expected field."""
+
+    parts: tuple[Computed | Within, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,25 +65,76 @@ class Expectation:
 
     path: str
     expected: object
-    ours: Computed
+    ours: Computed | Within
     tolerance: tuple[float, float] | None
 
 
-def difference(one: Expectation) -> str:
-    """Return a sentence on how the two differ, empty when they agree; integers are compared without rounding."""
-    expected, ours = _number(one.expected), one.ours.value
-    if expected is not None and expected in one.ours.indistinguishable:
-        return ""
-    if ours is None or isinstance(ours, bool | str):
-        same = one.expected == ours and type(one.expected) is type(ours)
-        return "" if same else f"{one.path}: expected {one.expected!r}, computed {ours!r}"
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """How far ours is from what is expected, and how far it may be; both relative to the expected value or absolute.
+
+    `failure` is a sentence on how the two differ, empty when they agree.
+    """
+
+    failure: str
+    error: float = 0.0
+    allowed: float = 0.0
+    relative: bool = False
+
+    @property
+    def share(self) -> float:
+        """The part of the tolerance that was needed; above 1 when it did not suffice."""
+        if self.error == 0.0:
+            return 0.0
+        return self.error / self.allowed if self.allowed > 0.0 else math.inf
+
+    def __str__(self) -> str:
+        if self.error == 0.0:
+            return "none needed"
+        if self.allowed == 0.0:
+            return f"{self.error:.2g}, none allowed"
+        return f"{self.error:.2g} of {self.allowed:.2g} {'relative' if self.relative else 'absolute'}"
+
+
+def compare(one: Expectation) -> Comparison:
+    """Compare one expected value with ours; integers are compared without rounding.
+
+    Raises
+    ------
+    NotUnderstood
+        If ours is a number and what is expected is not.
+    """
+    expected, ours = _number(one.expected), one.ours
+    if isinstance(ours, Within):
+        return _within(one.path, expected, one.expected, ours)
+    if expected is not None and expected in ours.indistinguishable:
+        return Comparison("")
+    if ours.value is None or isinstance(ours.value, bool | str):
+        same = one.expected == ours.value and type(one.expected) is type(ours.value)
+        return Comparison("" if same else f"{one.path}: expected {one.expected!r}, computed {ours.value!r}")
     if expected is None:
         raise NotUnderstood(f"{one.path} = {one.expected!r} is not a number")
-    absolute, relative = _allowed(one)
-    if abs(ours - expected) <= max(absolute, relative * abs(expected)):
-        return ""
+    absolute, relative = _allowed(one.tolerance, ours, expected)
+    error, size = abs(ours.value - expected), abs(expected)
+    if relative * size > absolute:
+        result = Comparison("", error / size, relative, True)
+    else:
+        result = Comparison("", error, absolute)
+    if error <= max(absolute, relative * size):
+        return result
     bound = f"{absolute:g} absolute" if absolute else f"{relative:g} relative"
-    return f"{one.path}: expected {expected!r}, computed {ours!r}, tolerance {bound}"
+    text = f"{one.path}: expected {expected!r}, computed {ours.value!r}, tolerance {bound}"
+    return Comparison(text, result.error, result.allowed, result.relative)
+
+
+def _within(path: str, expected: float | int | None, stated: object, limits: Within) -> Comparison:
+    if expected is None:
+        raise NotUnderstood(f"{path} = {stated!r} is not a number")
+    if limits.low <= expected <= limits.high:
+        return Comparison("")
+    outside = max(limits.low - expected, expected - limits.high)
+    reason = f"{path}: {expected!r} is not within [{limits.low:.6g}, {limits.high:.6g}], {limits.meaning}"
+    return Comparison(reason, outside)
 
 
 def _number(value: object) -> float | int | None:
@@ -77,13 +146,14 @@ def _number(value: object) -> float | int | None:
     return value if math.isfinite(value) else None
 
 
-def _allowed(one: Expectation) -> tuple[float, float]:
-    own = one.ours.absolute_tolerance
-    if one.tolerance is None:
-        return (0.0, DEFAULT_RELATIVE_TOLERANCE) if own is None else (own, 0.0)
-    absolute, relative = one.tolerance
-    expected = _number(one.expected)
-    if own is not None and not absolute and expected is not None and abs(expected) <= own:
+def _allowed(stated: tuple[float, float] | None, ours: Computed, expected: float | int) -> tuple[float, float]:
+    own = ours.absolute_tolerance
+    if stated is None:
+        if own is None and ours.relative_tolerance is None:
+            return 0.0, DEFAULT_RELATIVE_TOLERANCE
+        return own or 0.0, ours.relative_tolerance or 0.0
+    absolute, relative = stated
+    if own is not None and not absolute and abs(expected) <= own:
         # a relative tolerance says nothing of a figure that our accuracy does not tell from 0
         absolute = own
     return absolute, relative

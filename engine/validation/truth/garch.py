@@ -86,7 +86,7 @@ def _series(text: str) -> Vector:
     try:
         path = Path(str(metadata.distribution("arch").locate_file(f"arch/data/{name}/{name}.csv.gz")))
     except metadata.PackageNotFoundError:
-        raise NotUnderstood(f"{text!r} comes with the package arch: install the extra `truth`") from None
+        raise NotUnderstood(f"{text!r} comes with the package arch: run scripts/setup --dev") from None
     if not path.is_file():
         raise NotUnderstood(f"the installed arch has no data {name}")
     with gzip.open(path, "rt", encoding="utf-8", newline="") as file:
