@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.addons import LiquidityCurve, funding_fraction, is_perpetual
-from engine.bounds import bound_factors, factor_of
+from engine.bounds import charge_factors, factor_of
 from engine.errors import NonFiniteResult
 from engine.evaluation import BOUND, COMPONENTS, FIGURES, AccountRequirements, MarketRatios
 from engine.losses import Losses, effective_size_usd, losses_of
@@ -127,7 +127,7 @@ def _model_loss(
     """Model loss of each account; the bound takes the gross-weighted mean of its underlyings' factors."""
     parts = losses_of(problem, priced, rows.part_indptr, rows.instrument, rows.quantity)
     _require_finite(rows.sum_parts(np.where(parts.finite, 0.0, 1.0)) == 0.0, "profit")
-    factors = bound_factors(problem.calibration, problem.market.symbols, priced.hours)
+    factors = charge_factors(problem, priced.hours)
     bounded = parts.tail_sampling * factor_of(factors, rows.part_underlying, rows.part_has_option, net_notional)
     gross_tail, gross_bounded = rows.sum_parts(parts.tail_sampling), rows.sum_parts(bounded)
     whole = _whole_accounts(problem, rows, priced, parts)

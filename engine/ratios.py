@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from engine.addons import LiquidityCurve, funding_fraction, is_perpetual
 from engine.book import Kind
-from engine.bounds import bound_factors, factor_of
+from engine.bounds import charge_factors, factor_of
 from engine.errors import NonFiniteResult
 from engine.evaluation import BOUND, COMPONENTS, FIGURES, MarketRatios
 from engine.losses import losses_of
@@ -51,7 +51,7 @@ def instrument_ratios(
     notional = np.tile(unit_notional(instruments, problem.market), 2)
     underlying = instruments.underlying[every]
     option = (instruments.kind >= Kind.CALL)[every]
-    factors = bound_factors(problem.calibration, problem.market.symbols, priced.hours)
+    factors = charge_factors(problem, priced.hours)
     bounded = loss.tail_sampling * factor_of(factors, underlying, option, sign)
     funding = funding_fraction(problem.market, problem.model, priced.hours)[underlying]
     funding = funding * is_perpetual(instruments)[every]

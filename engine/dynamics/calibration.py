@@ -31,7 +31,8 @@ _TABLES = {"clock_hour": "<i4", "residual_micro": "<i4", "volatility_move_micro"
 class AssetState:
     """One asset at the artefact's last hour, with the counts of what its history held.
 
-    Variances are of hourly log returns. `stress_volume` is the 1 % quantile of a day's volume over the last year, in
+    Variances are of hourly log returns. `month_variance` is the mean over the last thirty days of the variance used
+    then, `stress_variance` the highest such mean of the library; see `engine.procyclicality`. `stress_volume` is the 1 % quantile of a day's volume over the last year, in
     base units. `filled_hours` of the library come from the reference asset and the pool, because the asset's own
     history is shorter; `fallback` says that its level of variance does too.
     """
@@ -41,6 +42,8 @@ class AssetState:
     slow_variance: float
     fast_variance: float
     largest_variance: float
+    month_variance: float
+    stress_variance: float
     stress_volume: float
     first_hour: int
     bars: int

@@ -17,6 +17,7 @@ from engine.dynamics.fallback import fill_short_histories
 from engine.dynamics.history import PriceHistory, VolatilityHistory
 from engine.dynamics.liquidity import count_bars, stress_volume
 from engine.dynamics.recursions import MICRO, Memory
+from engine.dynamics.stress_level import month_means
 from engine.dynamics.surface_moves import SurfaceHistory, SurfaceMoves, fit_surface_moves
 from engine.dynamics.variance import rule_of, run_filter, start_memory, variance_now
 from engine.dynamics.volatility_moves import volatility_moves_micro
@@ -73,7 +74,15 @@ def calibrate(
     moves, known = volatility_moves_micro(returns.hour[-hours - 1 :], symbols, volatility, variance)
     filled = np.maximum(hours - own_share, 0)
     states = tuple(
-        _asset(prices[row], memories[row], returns, int(filled[row]), int(np.count_nonzero(known[row])), settings)
+        _asset(
+            prices[row],
+            memories[row],
+            variance[row, :-1],
+            returns,
+            int(filled[row]),
+            int(np.count_nonzero(known[row])),
+            settings,
+        )
         for row in range(len(symbols))
     )
     return Calibration(
@@ -143,6 +152,7 @@ def _residuals_micro(log_return: NDArray[np.float64], variance: NDArray[np.float
 def _asset(
     history: PriceHistory,
     memory: Memory,
+    variance: NDArray[np.float64],
     returns: ClockReturns,
     filled_hours: int,
     volatility_hours: int,
@@ -151,12 +161,15 @@ def _asset(
     counts = count_bars(history, settings.suspicious_deviations)
     on_clock = np.isin(history.hour, returns.hour, assume_unique=True)
     own_hours = int(np.count_nonzero(on_clock)) - 1
+    months = month_means(variance)
     return AssetState(
         symbol=history.symbol,
         long_run_variance=memory.long_run,
         slow_variance=memory.slow,
         fast_variance=memory.fast,
         largest_variance=memory.largest,
+        month_variance=rounded(months[-1]),
+        stress_variance=rounded(np.max(months)),
         stress_volume=rounded(stress_volume(history)),
         first_hour=int(history.hour[0]),
         bars=int(history.hour.size),
