@@ -83,7 +83,8 @@ def naive_requirement(problem, hours, every_hour, account, fee):
         parts.append((ratio * tails[-1], worst_stress(own)))
         up = abs(sum(q * priced.rise_profit[i] for i, q in own)) / priced.ranges.rise[u]
         down = abs(sum(q * priced.fall_profit[i] for i, q in own)) / priced.ranges.fall[u]
-        size = np.array([max(up, down)])
+        deltas = [abs(sum(q * stretch[i] for i, q in own)) for stretch in priced.slopes.stretch]
+        size = np.array([max(up, down, min(max(deltas), sum(abs(n) for n, _ in notional)))])
         added += (curve.liquidity(size, np.array([u])) + curve.concentration(size, np.array([u])))[0]
         added += abs(sum(n for n, i in notional if is_perpetual(listed)[i])) * funding[u]
         legs += sum(abs(n) for n, _ in notional)
