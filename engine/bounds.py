@@ -13,7 +13,7 @@ LONG, SHORT, EITHER, OPTION = range(4)
 
 
 def bound_factors(calibration: Calibration, symbols: tuple[str, ...], hours: int) -> NDArray[np.float64]:
-    """Return the bound's factors (DESIGN 3.8) of each underlying, shape (U, 4): long, short, either of them, and any book with options.
+    """Return each underlying's bound factors (DESIGN 3.8), shape (U, 4): long, short, either, and any with options.
 
     A book with options takes the largest over all archetypes, delta one included.
     """

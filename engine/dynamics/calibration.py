@@ -32,9 +32,10 @@ class AssetState:
     """One asset at the artefact's last hour, with the counts of what its history held.
 
     Variances are of hourly log returns. `month_variance` is the mean over the last thirty days of the variance used
-    then, `stress_variance` the highest such mean of the library; see `engine.procyclicality`. `stress_volume` is the 1 % quantile of a day's volume over the last year, in
-    base units. `filled_hours` of the library come from the reference asset and the pool, because the asset's own
-    history is shorter; `fallback` says that its level of variance does too.
+    then, `stress_variance` the highest such mean of the library; see `engine.procyclicality`. `stress_volume` is
+    the 1 % quantile of a day's volume over the last year, in base units. `filled_hours` of the library come from the
+    reference asset and the pool, because the asset's own history is shorter; `fallback` says that its level of variance
+    does too.
     """
 
     symbol: str
