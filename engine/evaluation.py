@@ -32,10 +32,11 @@ FIGURES = ("_point", "_sampling", "")
 class MarketRatios:
     """Ratios of M markets, `market_id` ascending; float64 arrays of shape (M,) unless said otherwise.
 
-    A ratio is a fraction of the underlying notional (|contracts| x units x spot) for every kind of instrument. A slope
-    is what is added to it per USD 1e6 of that notional. What is posted is the one without a suffix, the full bound;
-    `_sampling` leaves the parameters' part of it away, `_point` all of it. `worst_` is the instrument (int32) of the
-    market that gave the initial ratio, `binding_` its component (int8, an index into `COMPONENTS`).
+    A ratio is a fraction of the underlying notional (|contracts| x units x spot) for every kind of instrument; of
+    inverse ones in coin, which is what a coin-margined market asks. A slope is what is added to it per USD 1e6 of that
+    notional. What is posted is the one without a suffix, the full bound; `_sampling` leaves the parameters' part of it
+    away, `_point` all of it. `worst_` is the instrument (int32) of the market that gave the initial ratio, `binding_`
+    its component (int8, an index into `COMPONENTS`).
     """
 
     market_id: NDArray[np.int32]

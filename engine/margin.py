@@ -164,18 +164,22 @@ def _whole_accounts(problem: Problem, rows: BookRows, priced: PricedHorizon, par
 
 
 def _sum_of_ratios(problem: Problem, rows: BookRows, markets: MarketRatios, name: str) -> NDArray[np.float64]:
-    """What the market ratios ask of each account, position by position, shape (3, A); infinite with an option."""
+    """What the market ratios ask of each account, position by position, shape (3, A).
+
+    Infinite with an option, and with an inverse instrument: its ratio is in coin, the account in USD.
+    """
     notional = unit_notional(problem.instruments, problem.market)
     row = np.searchsorted(markets.market_id, problem.instruments.market_id)[rows.instrument]
     size = np.abs(rows.quantity) * notional[rows.instrument]
     long = rows.quantity > 0.0
     slope = np.where(long, markets.slope_long[row], markets.slope_short[row]) * (size / USD_PER_SLOPE)
     options = rows.sum_parts(np.where(rows.part_has_option, 1.0, 0.0)) > 0.0
+    inverse = rows.sum_parts(rows.sum_positions(np.where(problem.instruments.inverse, 1.0, 0.0), absolute=True)) > 0.0
     asked = []
     for suffix in FIGURES:
         sides = getattr(markets, f"{name}_long{suffix}"), getattr(markets, f"{name}_short{suffix}")
         base = np.where(long, sides[0][row], sides[1][row])
-        asked.append(np.where(options, np.inf, segment_sums(rows.account_indptr, size * (base + slope))))
+        asked.append(np.where(options | inverse, np.inf, segment_sums(rows.account_indptr, size * (base + slope))))
     return np.stack(asked)
 
 

@@ -1,4 +1,7 @@
-"""Market ratios: one unit long and one unit short of each instrument, the worst of each market, and a slope in size."""
+"""Market ratios: one unit long and one unit short of each instrument, the worst of each market, and a slope in size.
+
+Linear instruments are counted in USD, inverse ones in coin (`engine.numeraire`).
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,8 @@ from engine.book import Kind
 from engine.bounds import charge_factors, factor_of
 from engine.errors import NonFiniteResult
 from engine.evaluation import BOUND, COMPONENTS, FIGURES, MarketRatios
-from engine.losses import losses_of
+from engine.losses import Losses, losses_of
+from engine.numeraire import in_coin
 from engine.priced import PricedHorizon, Problem
 from engine.rows import unit_notional
 
@@ -45,7 +49,7 @@ def instrument_ratios(
     instruments, count = problem.instruments, len(problem.instruments)
     every = np.tile(np.arange(count, dtype=np.int32), 2)
     sign = np.repeat(np.array([1.0, -1.0]), count)
-    loss = losses_of(problem, priced, np.arange(2 * count + 1, dtype=np.int64), every, sign)
+    loss = _unit_losses(problem, priced)
     if not np.all(loss.finite):
         raise NonFiniteResult(f"instrument {every[np.flatnonzero(~loss.finite)[0]]}: a profit is not finite")
     notional = np.tile(unit_notional(instruments, problem.market), 2)
@@ -62,6 +66,27 @@ def instrument_ratios(
     binding = np.where(charged[BOUND] < floor, COMPONENTS.index("leg_floor"), model)
     return InstrumentRatios(
         (np.maximum(charged, floor) + added).reshape(3, 2, count), binding.astype(np.int8).reshape(2, count)
+    )
+
+
+def _unit_losses(problem: Problem, priced: PricedHorizon) -> Losses:
+    """Losses of one contract long of each instrument, then of one short, each in its own numeraire at spot."""
+    count, inverse = len(problem.instruments), np.flatnonzero(problem.instruments.inverse)
+    loss = _both_sides(problem, priced, count)
+    if inverse.size == 0:
+        return loss
+    coin = _both_sides(problem, in_coin(problem, priced, inverse), inverse.size)
+    figures: dict[str, NDArray[Any]] = {}
+    for name in Losses.__dataclass_fields__:
+        figures[name] = getattr(loss, name).copy()
+        figures[name][np.concatenate([inverse, count + inverse])] = getattr(coin, name)
+    return Losses(**figures)
+
+
+def _both_sides(problem: Problem, priced: PricedHorizon, count: int) -> Losses:
+    every = np.tile(np.arange(count, dtype=np.int32), 2)
+    return losses_of(
+        problem, priced, np.arange(2 * count + 1, dtype=np.int64), every, np.repeat(np.array([1.0, -1.0]), count)
     )
 
 

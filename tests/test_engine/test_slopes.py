@@ -46,7 +46,7 @@ def test_a_stretch_is_the_difference_of_two_revaluations():
     fall, rise = PRICED.ranges.fall[0], PRICED.ranges.rise[0]
     share = [k / STRETCHES for k in range(-STRETCHES, STRETCHES + 1)]
     move = [s * (fall if s < 0 else rise) for s in share]
-    response, now = parallel_response(STATE, PROBLEM.calibration.settings), np.zeros(1, np.int64)
+    response, now = parallel_response(STATE, PROBLEM.calibration.surface), np.zeros(1, np.int64)
     profit = []
     for one in move:
         path = np.full((2, 1, 1), np.log1p(one))
