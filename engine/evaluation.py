@@ -19,6 +19,8 @@ COMPONENTS = (
     "monte_carlo",
     "monte_carlo_correlated",
     "monte_carlo_independent",
+    "collateral",
+    "unmodelled",
 )
 """What can bind a requirement; the int8 codes of an `Evaluation` index this table."""
 POINT, SAMPLING, BOUND = range(3)
@@ -61,6 +63,31 @@ class MarketRatios:
 
 
 @dataclass(frozen=True, slots=True)
+class Haircuts:
+    """Stand-alone haircuts of T tokens; float64 arrays of shape (T,) unless said otherwise.
+
+    A haircut is the fraction of a token's value that does not count when nothing offsets it: what one unit may lose
+    over the horizon, plus the cost of selling it, at most 1. The slope is added to it per USD 1e6 of value.
+    Suffixes and `binding` as in `MarketRatios`; initial >= maintenance (1 + d), as far as 1 allows.
+
+    Attributes
+    ----------
+    underlying : int32 array, shape (T,)
+        Of the tokens, ascending.
+    """
+
+    underlying: NDArray[np.int32]
+    initial: NDArray[np.float64]
+    maintenance: NDArray[np.float64]
+    initial_sampling: NDArray[np.float64]
+    maintenance_sampling: NDArray[np.float64]
+    initial_point: NDArray[np.float64]
+    maintenance_point: NDArray[np.float64]
+    slope: NDArray[np.float64]
+    binding: NDArray[np.int8]
+
+
+@dataclass(frozen=True, slots=True)
 class AccountRequirements:
     """Requirements of A accounts in the order of the book; USD, finite, at least 0.
 
@@ -75,7 +102,7 @@ class AccountRequirements:
     stress_unweighted : float64 array, shape (A,)
         Worst loss over the stress list with every weight 1; reported, not charged.
     value : float64 array, shape (A,)
-        Mark value of the positions; an account's equity is its cash plus this.
+        Mark value of the positions and of the collateral; an account's equity is its cash plus this.
     binding : int8 array, shape (A,)
         Component that binds the initial requirement, an index into `COMPONENTS`.
     """
@@ -99,6 +126,10 @@ class Evaluation:
     ----------
     markets : MarketRatios
     accounts : AccountRequirements
+    haircuts : Haircuts
+        Of the tokens among the instruments, whether an account has pledged any or not.
+    unmodelled : int64 array
+        Accounts that hold what has no model, ascending; they are charged its worst case.
     scenario_set_hash : str
         Sha256 (hex) of every scenario that was used, in order.
     assumptions : tuple of str
@@ -107,5 +138,7 @@ class Evaluation:
 
     markets: MarketRatios
     accounts: AccountRequirements
+    haircuts: Haircuts
+    unmodelled: NDArray[np.int64]
     scenario_set_hash: str
     assumptions: tuple[str, ...]

@@ -98,20 +98,24 @@ def market_ratios(
     The slope is the steepest of the market's underlyings.
     """
     instruments = problem.instruments
-    ids, market = np.unique(instruments.market_id, return_inverse=True)
+    # a token without a market is held as collateral only
+    listed = np.flatnonzero(instruments.market_id >= 0)
+    ids, market = np.unique(instruments.market_id[listed], return_inverse=True)
+    start, keep = initial.ratio[:, :, listed], maintenance.ratio[:, :, listed]
     above = 1.0 + problem.model.initial_over_maintenance
-    slope = _largest(curve.slope(problem.model.reference_size_usd)[instruments.underlying], market, ids.size)
+    steepest = curve.slope(problem.model.reference_size_usd)[instruments.underlying[listed]]
+    slope = _largest(steepest, market, ids.size)
     columns: dict[str, NDArray[Any]] = {"slope_long": slope, "slope_short": slope}
     for side, name in ((LONG, "long"), (SHORT, "short")):
         for figure, suffix in enumerate(FIGURES):
-            least = _largest(maintenance.ratio[figure, side], market, ids.size)
+            least = _largest(keep[figure, side], market, ids.size)
             columns[f"maintenance_{name}{suffix}"] = least
-            largest = _largest(initial.ratio[figure, side], market, ids.size)
+            largest = _largest(start[figure, side], market, ids.size)
             columns[f"initial_{name}{suffix}"] = np.maximum(largest, least * above)
-        own = _largest(initial.ratio[BOUND, side], market, ids.size)
-        worst = _first_of(initial.ratio[BOUND, side], own, market, ids.size)
+        own = _largest(start[BOUND, side], market, ids.size)
+        worst = listed[_first_of(start[BOUND, side], own, market, ids.size)]
         by_maintenance = columns[f"initial_{name}"] > own
-        columns[f"worst_{name}"] = worst
+        columns[f"worst_{name}"] = worst.astype(np.int32)
         columns[f"binding_{name}"] = np.where(
             by_maintenance, COMPONENTS.index("maintenance"), initial.binding[side][worst]
         ).astype(np.int8)

@@ -28,10 +28,10 @@ pytestmark = pytest.mark.fast
 
 def test_the_door_has_these_names_and_no_others():
     assert engine.__all__ == [
-        "COMPONENTS", "AccountRequirements", "BadArtefact", "Calibration", "CalibrationSettings",
-        "EngineError", "Evaluation", "Instruments", "InvalidInput", "Kind", "MarketRatios", "MarketState",
-        "ModelConfiguration", "NonFiniteResult", "Positions", "PriceHistory", "RecentPrices", "VolatilityHistory",
-        "calibrate", "evaluate",
+        "COMPONENTS", "AccountRequirements", "BadArtefact", "Calibration", "CalibrationSettings", "Collateral",
+        "EngineError", "Evaluation", "Haircuts", "Instruments", "InvalidInput", "Kind", "MarketRatios", "MarketState",
+        "ModelConfiguration", "NonFiniteResult", "Positions", "PriceHistory", "RecentPrices", "SurfaceHistory",
+        "SurfaceMoves", "Unmodelled", "UnmodelledAccount", "VolatilityHistory", "calibrate", "evaluate",
     ]  # fmt: skip
     assert all(hasattr(engine, name) for name in engine.__all__)
 
