@@ -72,17 +72,9 @@ def calibrate(
     long_run = _long_run_variances(log_return, own_share, symbols, settings)
     variance, memories = _filtered(returns, log_return, long_run, settings)
     moves, known = volatility_moves_micro(returns.hour[-hours - 1 :], symbols, volatility, variance)
-    filled = np.maximum(hours - own_share, 0)
+    filled, implied = np.maximum(hours - own_share, 0), np.count_nonzero(known, axis=1)
     states = tuple(
-        _asset(
-            prices[row],
-            memories[row],
-            variance[row, :-1],
-            returns,
-            int(filled[row]),
-            int(np.count_nonzero(known[row])),
-            settings,
-        )
+        _asset(prices[row], memories[row], variance[row, :-1], returns, (int(filled[row]), int(implied[row])), settings)
         for row in range(len(symbols))
     )
     return Calibration(
@@ -154,8 +146,7 @@ def _asset(
     memory: Memory,
     variance: NDArray[np.float64],
     returns: ClockReturns,
-    filled_hours: int,
-    volatility_hours: int,
+    filled_and_volatility_hours: tuple[int, int],
     settings: CalibrationSettings,
 ) -> AssetState:
     counts = count_bars(history, settings.suspicious_deviations)
@@ -178,8 +169,8 @@ def _asset(
         suspicious_bars=counts.suspicious_bars,
         zero_volume_bars=counts.zero_volume_bars,
         off_clock_bars=int(np.count_nonzero(~on_clock)),
-        filled_hours=filled_hours,
-        volatility_hours=volatility_hours,
+        filled_hours=filled_and_volatility_hours[0],
+        volatility_hours=filled_and_volatility_hours[1],
         fallback=own_hours < settings.minimum_history_hours,
     )
 

@@ -53,9 +53,8 @@ def naive_requirement(problem, hours, every_hour, account, fee):
     """DESIGN 3.9 by loops over the priced tables, before the cap by ratios."""
     priced = price_horizon(problem, hours, every_hour)
     model, listed, spot = problem.model, problem.instruments, problem.market.spot
-    factors = charge_factors(problem, hours)
+    factors, funding = charge_factors(problem, hours), funding_fraction(problem.market, model, hours)
     curve = liquidity_curve(problem.calibration, problem.recent, problem.market, model)
-    funding = funding_fraction(problem.market, model, hours)
     tables = [sampled.replicates[0].dense() for sampled in priced.sampled]
     lists = [(table.dense()[:, 0], s.weight) for table, s in zip(priced.stress, priced.sets[2:], strict=True)]
 
@@ -83,8 +82,8 @@ def naive_requirement(problem, hours, every_hour, account, fee):
         parts.append((ratio * tails[-1], worst_stress(own)))
         up = abs(sum(q * priced.rise_profit[i] for i, q in own)) / priced.ranges.rise[u]
         down = abs(sum(q * priced.fall_profit[i] for i, q in own)) / priced.ranges.fall[u]
-        deltas = [abs(sum(q * stretch[i] for i, q in own)) for stretch in priced.slopes.stretch]
-        size = np.array([max(up, down, min(max(deltas), sum(abs(n) for n, _ in notional)))])
+        steepest = max(abs(sum(q * stretch[i] for i, q in own)) for stretch in priced.slopes.stretch)
+        size = np.array([max(up, down, min(steepest, sum(abs(n) for n, _ in notional)))])
         added += (curve.liquidity(size, np.array([u])) + curve.concentration(size, np.array([u])))[0]
         added += abs(sum(n for n, i in notional if is_perpetual(listed)[i])) * funding[u]
         legs += sum(abs(n) for n, _ in notional)

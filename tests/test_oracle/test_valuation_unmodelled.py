@@ -112,6 +112,20 @@ def test_the_details_list_accounts_instruments_and_markets_left_out() -> None:
     canonical_json(after.details)
 
 
+def test_a_market_with_one_instrument_left_out_is_not_posted() -> None:
+    taken = with_book(whole(), {PERPETUAL: ONE})
+    mixed = replace(taken.instruments[PUT], market_id=taken.instruments[PERPETUAL].market_id)
+    taken = replace(taken, instruments=(*taken.instruments[:PUT], mixed, *taken.instruments[PUT + 1 :]))
+    assert mixed.market_id in {m.market_id for m in valued(taken).markets}
+    after = valued(without_slice(taken, FAR))
+    assert mixed.market_id not in {m.market_id for m in after.markets}
+    posted = after.details["markets"]
+    assert isinstance(posted, list) and mixed.market_id not in {row["market_id"] for row in posted}
+    by_id = {m.market_id: list(m.values()) for m in after.markets}
+    assert all(by_id[row["market_id"]] == row["target_ppm"] for row in posted)
+    assert after.accounts.initial_micro[0] > 0
+
+
 def test_an_underlying_outside_the_calibration_goes_the_same_way() -> None:
     taken = with_book(whole(), {PERPETUAL: ONE}, {PERPETUAL: ONE, BTC_PERPETUAL: ONE}, {BTC_PERPETUAL: 3 * ONE})
     after, before = valued(taken, "ETH"), valued(taken)
