@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine import COMPONENTS, Collateral, Instruments, InvalidInput, Kind, ModelConfiguration
+from engine import COMPONENTS, Collateral, Instruments, InvalidInput, Kind, ModelConfiguration, evaluate
 from engine.addons import liquidity_curve
 from engine.bounds import charge_factors
 from engine.charge import charge_accounts, price_book
@@ -70,12 +70,10 @@ def test_no_token_and_none_of_a_token_change_nothing():
             assert getattr(none.accounts, name).tobytes() == getattr(plain.accounts, name).tobytes(), name
 
 
-def _evaluate(positions, collateral, model=MODEL):
-    import engine
-
+def _evaluate(positions, collateral, model=MODEL, threads=1):
     recent = model_cases.no_recent(*STATE.symbols)
     calibration = model_cases.small_calibration()
-    return engine.evaluate(calibration, recent, STATE, LISTED, positions, model, collateral=collateral)
+    return evaluate(calibration, recent, STATE, LISTED, positions, model, threads, collateral=collateral)
 
 
 def test_a_haircut_is_the_shortfall_of_one_unit_plus_the_cost_of_selling_it():
@@ -203,6 +201,15 @@ def test_an_account_does_not_depend_on_the_others():
         one = charged(account, held, ((1, 0),))
         for name in together.__dataclass_fields__:
             assert getattr(one, name)[0] == getattr(together, name)[row], (row, name)
+
+
+def test_bytes_do_not_depend_on_threads():
+    tokens = model_cases.book(*([{BTC_TOKEN: 1.0, ETH_TOKEN: 7.0}, {}] * 70))
+    positions = model_cases.book(*([BOOKS[2], BOOKS[3]] * 70))
+    one, two = (_evaluate(positions, Collateral(tokens, ((1, 1),)), threads=threads) for threads in (1, 2))
+    for part in ("accounts", "haircuts"):
+        for name in getattr(one, part).__dataclass_fields__:
+            assert getattr(getattr(one, part), name).tobytes() == getattr(getattr(two, part), name).tobytes()
 
 
 def test_selling_collateral_is_not_netted_with_closing_a_hedge():

@@ -9,6 +9,7 @@ import pytest
 
 from engine import Instruments, Kind, ModelConfiguration
 from engine.addons import liquidity_curve
+from engine.kernels.profit import TILE, ProfitTable
 from engine.numeraire import in_coin
 from engine.priced import price_horizon
 from engine.ratios import instrument_ratios
@@ -89,3 +90,25 @@ def test_a_short_inverse_book_in_usd_is_not_capped_by_ratios_in_coin():
     size = 60_000.0
     asked = size * (markets.initial_short[INVERSE] + markets.slope_short[INVERSE] * size / 1e6)
     assert asked < accounts.accounts.initial[0]
+
+
+def test_each_replicate_is_divided_by_its_own_scenarios(priced):
+    problem, horizon = priced
+    whole, paths = horizon.sampled[0], horizon.sets[0]
+    table, count = whole.replicates[0], 2 * TILE
+    tiles = table.tiles[:2]
+    cut = replace(
+        paths,
+        log_return=paths.log_return[:, :, :count],
+        volatility_shock=paths.volatility_shock[:, :, :count],
+        weight=paths.weight[:, :count],
+        label=paths.label[:count],
+        scrambles=2,
+    )
+    halves = tuple(ProfitTable(tiles[k : k + 1], TILE, table.largest, table.value) for k in range(2))
+    drawn = replace(whole, replicates=halves, probability=(None, None))
+    rows = np.array([INVERSE])
+    two = in_coin(problem, replace(horizon, sampled=(drawn,), sets=(cut, *horizon.sets[1:])), rows)
+    one = in_coin(problem, horizon, rows).sampled[0].replicates[0].dense()
+    for k, half in enumerate(two.sampled[0].replicates):
+        np.testing.assert_array_equal(half.dense(), one[:, :, k * TILE : (k + 1) * TILE])
