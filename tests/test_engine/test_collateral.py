@@ -142,6 +142,13 @@ def test_an_account_of_tokens_alone_asks_their_haircut():
     assert COMPONENTS[accounts.binding[0]] in ("historical", "historical_trend", "stress", "maintenance", "collateral")
 
 
+def test_tokens_too_many_to_be_sold_count_for_nothing_and_cost_no_more():
+    size = 1e9
+    accounts = charged({BTC: 1.0}, {ETH_TOKEN: size})
+    assert accounts.initial[0] == pytest.approx(size * 3_000.0 + alone({BTC: 1.0}).initial[0], rel=1e-12)
+    assert COMPONENTS[accounts.binding[0]] == "collateral"
+
+
 TOKENS = st.dictionaries(st.sampled_from([BTC_TOKEN, ETH_TOKEN]), st.floats(0.0, 1e5), min_size=1)
 
 
