@@ -10,7 +10,8 @@ line of `free` is an upper bound too: a token never raises a requirement by more
 lowers it by more than what being short of the token would ask. A token of one issuer with a position hedges nothing and
 is added, which is the larger of both ways. Positions are closed and tokens are sold one after the other: their sizes
 are not netted, since nobody does both at once. Tokens enter neither leg floor nor funding, nor the sum of ratios, which
-caps books with cash alone. Haircut value is at most the value itself.
+caps books with cash alone. Haircut value is at most the value itself, at either horizon; since initial stays above
+maintenance (1 + d), a token that nobody could sell may raise the initial requirement by its value times (1 + d).
 """
 
 from __future__ import annotations

@@ -50,7 +50,8 @@ def haircut_value(token, quantity, name="initial"):
     haircuts = PRICED.haircuts
     row = list(haircuts.underlying).index(LISTED.underlying[token])
     size = quantity * UNIT[token]
-    return size * min(1.0, getattr(haircuts, name)[row] + haircuts.slope[row] * size / 1e6)
+    own = size * min(1.0, getattr(haircuts, name)[row] + haircuts.slope[row] * size / 1e6)
+    return own if name == "maintenance" else max(own, 1.1 * haircut_value(token, quantity, "maintenance"))
 
 
 def alone(account):
@@ -144,12 +145,15 @@ def test_an_account_of_tokens_alone_asks_their_haircut():
 
 def test_tokens_too_many_to_be_sold_count_for_nothing_and_cost_no_more():
     size = 1e9
-    accounts = charged({BTC: 1.0}, {ETH_TOKEN: size})
-    assert accounts.initial[0] == pytest.approx(size * 3_000.0 + alone({BTC: 1.0}).initial[0], rel=1e-12)
-    assert COMPONENTS[accounts.binding[0]] == "collateral"
+    accounts, positions = charged({BTC: 1.0}, {ETH_TOKEN: size}), alone({BTC: 1.0})
+    assert accounts.maintenance[0] == pytest.approx(size * 3_000.0 + positions.maintenance[0], rel=1e-12)
+    assert accounts.initial[0] == pytest.approx(1.1 * accounts.maintenance[0], rel=1e-12)
+    assert COMPONENTS[accounts.binding[0]] == "maintenance"
 
 
-TOKENS = st.dictionaries(st.sampled_from([BTC_TOKEN, ETH_TOKEN]), st.floats(0.0, 1e5), min_size=1)
+TOKENS = st.dictionaries(
+    st.sampled_from([BTC_TOKEN, ETH_TOKEN]), st.floats(0.0, 1e5) | st.floats(0.0, 1e10), min_size=1
+)
 
 
 @settings(deadline=None, max_examples=60)
