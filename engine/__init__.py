@@ -3,7 +3,7 @@
 A pure computation: no chain, database, clock, socket or environment variable below this line.
 """
 
-from engine.book import Instruments, Kind, Positions
+from engine.book import Collateral, Instruments, Kind, Positions
 from engine.computation import evaluate
 from engine.configuration import CalibrationSettings, ModelConfiguration
 from engine.dynamics.calibration import Calibration
@@ -11,9 +11,10 @@ from engine.dynamics.fit import calibrate
 from engine.dynamics.history import PriceHistory, RecentPrices, VolatilityHistory
 from engine.dynamics.observations import BasisHistory, FundingHistory, Observations, RateHistory, RatioHistory
 from engine.dynamics.surface_moves import SurfaceHistory, SurfaceMoves
-from engine.errors import BadArtefact, EngineError, InvalidInput, NonFiniteResult
-from engine.evaluation import COMPONENTS, AccountRequirements, Evaluation, MarketRatios
+from engine.errors import BadArtefact, EngineError, InvalidInput, NonFiniteResult, UnmodelledAccount
+from engine.evaluation import COMPONENTS, AccountRequirements, Evaluation, Haircuts, MarketRatios
 from engine.market import MarketState
+from engine.unmodelled import Unmodelled
 
 __all__ = [
     "COMPONENTS",
@@ -22,9 +23,11 @@ __all__ = [
     "BasisHistory",
     "Calibration",
     "CalibrationSettings",
+    "Collateral",
     "EngineError",
     "Evaluation",
     "FundingHistory",
+    "Haircuts",
     "Instruments",
     "InvalidInput",
     "Kind",
@@ -40,6 +43,8 @@ __all__ = [
     "RecentPrices",
     "SurfaceHistory",
     "SurfaceMoves",
+    "Unmodelled",
+    "UnmodelledAccount",
     "VolatilityHistory",
     "calibrate",
     "evaluate",

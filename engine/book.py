@@ -1,4 +1,4 @@
-"""Instruments and positions as structures of arrays; checked once here, then trusted."""
+"""Instruments, positions and collateral as structures of arrays; checked once here, then trusted."""
 
 from __future__ import annotations
 
@@ -33,7 +33,8 @@ class Instruments:
     underlying : int32 array
         Index into `MarketState.symbols`.
     market_id : int32 array
-        The market whose ratios cover the instrument; several instruments may share one.
+        The market whose ratios cover the instrument; several instruments may share one. -1: none, a token that is held
+        as collateral only.
     slice : int32 array
         Index into the slices of `MarketState`; -1 for spot and perpetual.
     seconds_to_expiry : int64 array
@@ -109,8 +110,60 @@ class Positions:
         return int(np.searchsorted(self.indptr, position, side="right") - 1)
 
 
+@dataclass(frozen=True, slots=True)
+class Collateral:
+    """Tokens that A accounts have pledged beside their cash.
+
+    Attributes
+    ----------
+    held : Positions
+        Quantities, at least 0, of instruments of kind `Kind.SPOT`; a token is an underlying with its own history.
+    same_issuer : tuple of (int, int)
+        Pairs (underlying of a token, underlying of positions) that one issuer stands behind. To an account with
+        positions in the second, the first is no hedge: see `engine.collateral`.
+    """
+
+    held: Positions
+    same_issuer: tuple[tuple[int, int], ...] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "same_issuer", tuple((int(a), int(b)) for a, b in self.same_issuer))
+        bad = np.flatnonzero(self.held.quantity < 0.0)
+        if bad.size:
+            row = int(bad[0])
+            raise InvalidInput(
+                f"account {self.held.account_of(row)}: collateral of {self.held.quantity[row]} is negative; "
+                "a debt in a token is a short position"
+            )
+
+
 def check_book(instruments: Instruments, positions: Positions) -> None:
-    """Raise `InvalidInput`, naming the account, when a position points at no listed instrument."""
+    """Raise `InvalidInput`, naming the account, when a position is of no listed instrument, or one without market."""
+    _check_listed(instruments, positions)
+    bad = np.flatnonzero(instruments.market_id[positions.instrument] < 0)
+    if bad.size:
+        row = int(bad[0])
+        raise InvalidInput(
+            f"account {positions.account_of(row)}: instrument {positions.instrument[row]} has no market, it can be "
+            "held as collateral only"
+        )
+
+
+def check_collateral(instruments: Instruments, collateral: Collateral, accounts: int) -> None:
+    """Raise `InvalidInput`, naming the account, when collateral is not of a listed token, or of other accounts."""
+    held = collateral.held
+    if len(held) != accounts:
+        raise InvalidInput(f"collateral is of {len(held)} accounts, positions are of {accounts}")
+    _check_listed(instruments, held)
+    bad = np.flatnonzero(instruments.kind[held.instrument] != Kind.SPOT)
+    if bad.size:
+        row = int(bad[0])
+        raise InvalidInput(
+            f"account {held.account_of(row)}: instrument {held.instrument[row]} is no token; only spot is collateral"
+        )
+
+
+def _check_listed(instruments: Instruments, positions: Positions) -> None:
     bad = np.flatnonzero((positions.instrument < 0) | (positions.instrument >= len(instruments)))
     if bad.size:
         row = int(bad[0])
@@ -145,6 +198,9 @@ def _check_instruments(instruments: Instruments) -> None:
     option = kind >= Kind.CALL
     _refuse(instruments, (kind < Kind.SPOT) | (kind > Kind.PUT), "kind", "is not a known kind")
     _refuse(instruments, instruments.underlying < 0, "underlying", "is negative")
+    _refuse(instruments, instruments.market_id < -1, "market_id", "is below -1")
+    no_market = (instruments.market_id == -1) & (kind != Kind.SPOT)
+    _refuse(instruments, no_market, "market_id", "is for tokens only: all else needs a market")
     _refuse(instruments, dated & (instruments.seconds_to_expiry <= 0), "seconds_to_expiry", "has expired: settle it")
     _refuse(instruments, ~dated & (instruments.seconds_to_expiry != 0), "seconds_to_expiry", "must be 0 when undated")
     _refuse(instruments, dated & (instruments.slice < 0), "slice", "is unknown: a dated instrument needs a slice")

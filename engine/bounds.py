@@ -1,4 +1,4 @@
-"""From a point estimate to its upper bound: which of the artefact's ratios a book takes (DESIGN 3.8)."""
+"""From a point estimate to what is charged: the bound's ratio that a book takes, and the stressed month's factor."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.dynamics.calibration import ARCHETYPES, Calibration
+from engine.priced import Problem
+from engine.procyclicality import stress_factors
 
 LONG, SHORT, EITHER, OPTION = range(4)
 
 
 def bound_factors(calibration: Calibration, symbols: tuple[str, ...], hours: int) -> NDArray[np.float64]:
-    """Return the factors of each underlying, shape (U, 4): long, short, either of them, and any book with options.
+    """Return each underlying's bound factors (DESIGN 3.8), shape (U, 4): long, short, either, and any with options.
 
     A book with options takes the largest over all archetypes, delta one included.
     """
@@ -20,6 +22,12 @@ def bound_factors(calibration: Calibration, symbols: tuple[str, ...], hours: int
         ratio = {name: calibration.bound_ratio(symbol, hours, name) for name in ARCHETYPES}
         table[row] = ratio["long"], ratio["short"], max(ratio["long"], ratio["short"]), max(ratio.values())
     return table
+
+
+def charge_factors(problem: Problem, hours: int) -> NDArray[np.float64]:
+    """Return what turns a tail into what is charged, shape (U, 4): the bound's factor times that of the lever."""
+    bound = bound_factors(problem.calibration, problem.market.symbols, hours)
+    return bound * stress_factors(problem)[:, None]
 
 
 def factor_of(

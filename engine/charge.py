@@ -13,11 +13,14 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 
 from engine.addons import LiquidityCurve, liquidity_curve
-from engine.evaluation import AccountRequirements, MarketRatios
-from engine.margin import account_requirements
+from engine.book import Collateral
+from engine.collateral import token_haircuts
+from engine.evaluation import AccountRequirements, Haircuts, MarketRatios
 from engine.priced import PricedHorizon, Problem, price_horizon
 from engine.ratios import instrument_ratios, market_ratios
+from engine.requirements import account_requirements
 from engine.rows import BookRows
+from engine.unmodelled import WorstCases
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +33,7 @@ class PricedBook:
     initial, maintenance : PricedHorizon
     curve : LiquidityCurve
     markets : MarketRatios
+    haircuts : Haircuts
     """
 
     problem: Problem
@@ -37,6 +41,7 @@ class PricedBook:
     maintenance: PricedHorizon
     curve: LiquidityCurve
     markets: MarketRatios
+    haircuts: Haircuts
 
     @property
     def set_hashes(self) -> tuple[str, ...]:
@@ -45,7 +50,7 @@ class PricedBook:
 
 
 def price_book(problem: Problem) -> PricedBook:
-    """Value every instrument in every scenario of one market state, and take the market ratios from it.
+    """Value every instrument in every scenario of one market state, and take market ratios and haircuts from it.
 
     Raises
     ------
@@ -62,18 +67,32 @@ def price_book(problem: Problem) -> PricedBook:
         instrument_ratios(problem, maintenance, curve, model.liquidation_fee_fraction),
         curve,
     )
-    return PricedBook(problem, initial, maintenance, curve, markets)
+    haircuts = token_haircuts(problem, initial, maintenance, curve)
+    return PricedBook(problem, initial, maintenance, curve, markets, haircuts)
 
 
-def charge_accounts(priced: PricedBook, rows: BookRows) -> AccountRequirements:
+def charge_accounts(
+    priced: PricedBook, rows: BookRows, collateral: Collateral | None = None, worst: WorstCases | None = None
+) -> AccountRequirements:
     """Return the requirements of some accounts; those of an account do not depend on which others are asked for.
+
+    Parameters
+    ----------
+    priced : PricedBook
+    rows : BookRows
+        Positions of the accounts.
+    collateral : Collateral, optional
+        Tokens of the same accounts.
+    worst : WorstCases, optional
+        What the same accounts hold of what has no model.
 
     Raises
     ------
     NonFiniteResult
         If a figure is not finite; the message names the account.
     """
-    return account_requirements(priced.problem, rows, priced.initial, priced.maintenance, priced.curve, priced.markets)
+    book = priced.problem, rows, priced.initial, priced.maintenance, priced.curve, priced.markets, priced.haircuts
+    return account_requirements(*book, collateral, worst)
 
 
 def scenario_set_hash(priced: Sequence[PricedBook]) -> str:

@@ -6,7 +6,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import reduce
 
-from engine.book import Instruments, Positions, check_book
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.book import Collateral, Instruments, Positions, check_book, check_collateral
 from engine.charge import PricedBook, charge_accounts, price_book, scenario_set_hash, worse_ratios, worse_requirements
 from engine.configuration import ModelConfiguration
 from engine.dynamics.calibration import Calibration
@@ -20,6 +23,7 @@ from engine.priced import Problem
 from engine.rows import cut_into_rows
 from engine.surface.arbitrage import failures
 from engine.surface.repair import repaired_market
+from engine.unmodelled import Unmodelled, worst_cases
 
 
 def evaluate(
@@ -30,6 +34,8 @@ def evaluate(
     positions: Positions,
     model: ModelConfiguration | None = None,
     threads: int = 1,
+    collateral: Collateral | None = None,
+    unmodelled: Unmodelled | None = None,
 ) -> Evaluation:
     """Value every instrument in every scenario and return market ratios and account requirements.
 
@@ -46,6 +52,10 @@ def evaluate(
     model : ModelConfiguration, optional
     threads : int
         Does not change a byte of the result.
+    collateral : Collateral, optional
+        Tokens that the accounts of `positions` have pledged.
+    unmodelled : Unmodelled, optional
+        What the same accounts hold of instruments that no model covers.
 
     Returns
     -------
@@ -55,11 +65,15 @@ def evaluate(
     ------
     InvalidInput
         If the inputs do not fit each other; the message names the value.
+    UnmodelledAccount
+        If an account is short of what has neither a model nor a worst case.
     NonFiniteResult
         If a figure is not finite; the message names the instrument or account. Nothing is dropped.
     """
     model = model or ModelConfiguration()
     _check(calibration, recent, market, instruments, positions, model)
+    _check_beside(instruments, positions, collateral, unmodelled)
+    worst = None if unmodelled is None else worst_cases(unmodelled)
     by_symbol = {prices.symbol: prices for prices in recent}
     in_order = tuple(
         with_running_hour(calibration, by_symbol[symbol], float(spot))
@@ -68,10 +82,12 @@ def evaluate(
     problem = Problem(calibration, in_order, market, instruments, model, threads)
     books = priced_books(problem)
     rows = cut_into_rows(instruments, positions)
-    accounts = reduce(worse_requirements, (charge_accounts(book, rows) for book in books))
+    accounts = reduce(worse_requirements, (charge_accounts(book, rows, collateral, worst) for book in books))
     markets = reduce(worse_ratios, (book.markets for book in books))
-    lines = (*assumptions(calibration, market, model), *surface_repairs(market))
-    return Evaluation(markets, accounts, scenario_set_hash(books), lines)
+    held = np.zeros(0, dtype=np.int64) if worst is None else np.flatnonzero(worst.holds)
+    lines = (*assumptions(calibration, market, model), *surface_repairs(market), *worst_case_lines(held))
+    # what a token may lose does not hang on a volatility surface: the first state's haircuts are those of all
+    return Evaluation(markets, accounts, books[0].haircuts, held, scenario_set_hash(books), lines)
 
 
 def priced_books(problem: Problem) -> tuple[PricedBook, ...]:
@@ -92,9 +108,12 @@ def assumptions(calibration: Calibration, market: MarketState, model: ModelConfi
         "Futures move with spot: no shock of basis or rates.",
         "Volatility slices are checked for arbitrage at their nodes as they are quoted, not after a shock.",
         "A smile keeps its shape: its level is shocked, its skew and curvature are not.",
-        "Liquidity is charged at the deviation of a day now, not below that of the long run, on what an underlying's "
-        "book gains or loses at the ends of its 99.5 % range: a book of options flat at both ends is charged none.",
-        "Cash is the numeraire: the quote token's own de-peg enters as a rise of all prices only.",
+        "Liquidity is charged at the deviation of a day now, not below that of the long run, on the largest delta that "
+        "an underlying's book has within its 99.5 % range; positions and collateral are closed one after the other.",
+        "Cash is the numeraire: the quote token's own de-peg enters as a rise of all prices only. Ratios of inverse "
+        "markets are in coin, accounts in USD.",
+        f"What is posted lies {model.stress_weight:.0%} of the way from what is needed now to what the most stressed "
+        f"month so far needed, at most at {model.stress_cap:g} times and never below what is needed now.",
         f"Spread ({model.spread_fraction:g}) is configured, not measured.",
     ]
     for symbol in market.symbols:
@@ -124,6 +143,15 @@ def _carry_assumptions(carry: Carry, model: ModelConfiguration) -> list[str]:
     }
     missing = [what for what, measured in assumed.items() if not measured]
     return [f"{carry.symbol}: assumed, not measured: {', '.join(missing)}."] if missing else []
+
+
+def worst_case_lines(accounts: NDArray[np.int64]) -> tuple[str, ...]:
+    """Return one sentence when accounts hold what has no model."""
+    if accounts.size == 0:
+        return ()
+    return (
+        f"{accounts.size} accounts hold what has no model: they are charged its worst case, and nothing offsets it.",
+    )
 
 
 def surface_repairs(market: MarketState) -> tuple[str, ...]:
@@ -162,3 +190,14 @@ def _check(
             raise InvalidInput(f"{name} is {asked} in the model and {held} in the artefact: recalibrate")
     check_market(market, instruments)
     check_book(instruments, positions)
+
+
+def _check_beside(
+    instruments: Instruments, positions: Positions, collateral: Collateral | None, unmodelled: Unmodelled | None
+) -> None:
+    if collateral is not None:
+        check_collateral(instruments, collateral, len(positions))
+    if unmodelled is not None and len(unmodelled.held) != len(positions):
+        raise InvalidInput(
+            f"what has no model is of {len(unmodelled.held)} accounts, positions are of {len(positions)}"
+        )

@@ -102,6 +102,9 @@ class ModelConfiguration:
     trend_addon : bool
     trend_strength : float
         Strength of the trend add-on's stretch.
+    stress_weight, stress_cap : float
+        Anti-procyclicality (DESIGN 3.11): share of the most stressed month in what is charged, which is never more than
+        `stress_cap` times what is asked now. A weight of 0 turns it off; see `engine.procyclicality`.
     liquidation_fee_fraction : float
         Of the underlying notional of all legs; maintenance only.
     reference_size_usd : float
@@ -127,6 +130,8 @@ class ModelConfiguration:
     initial_over_maintenance: float = 0.1
     trend_addon: bool = True
     trend_strength: float = 0.3
+    stress_weight: float = 0.25
+    stress_cap: float = 1.25
     liquidation_fee_fraction: float = 0.005
     reference_size_usd: float = 1_000_000.0
     spread_fraction: float = 0.001
@@ -142,8 +147,12 @@ class ModelConfiguration:
             _require_not_negative(self, name)
         for name in ("spread_fraction", "impact_coefficient", "funding_change_hourly", "gross_weight"):
             _require_not_negative(self, name)
-        if self.gross_weight > 1.0:
-            raise InvalidInput(f"gross_weight {self.gross_weight} is above 1")
+        _require_not_negative(self, "stress_weight")
+        for name in ("gross_weight", "stress_weight"):
+            if getattr(self, name) > 1.0:
+                raise InvalidInput(f"{name} {getattr(self, name)} is above 1")
+        if not 1.0 <= self.stress_cap < float("inf"):
+            raise InvalidInput(f"stress_cap {self.stress_cap} must be at least 1 and finite: the lever never lowers")
         for name in ("initial_horizon_hours", "maintenance_horizon_hours"):
             if getattr(self, name) not in HORIZON_BUCKETS_HOURS:
                 raise InvalidInput(f"{name} {getattr(self, name)}: choose from {HORIZON_BUCKETS_HOURS}")

@@ -3,6 +3,7 @@
     EngineError
     |-- InvalidInput      a book, a market or a history that cannot be valued
     |-- BadArtefact       a calibration whose text does not match its content hash, or is of another version
+    |-- UnmodelledAccount an account holds what nothing bounds the loss of: no root may be published
     `-- NonFiniteResult   a NaN or an infinity where a number must be; nothing is dropped to make one
 
 A message names the value that is wrong and what to do about it. Kernels raise nothing: they return flags.
@@ -17,6 +18,15 @@ class EngineError(ValueError):
 
 class InvalidInput(EngineError):
     """A book, a market state, a history or a setting that cannot be valued."""
+
+
+class UnmodelledAccount(EngineError):
+    """An account holds what cannot be modelled and has no worst case; `account` is its index."""
+
+    def __init__(self, account: int, why: str) -> None:
+        super().__init__(f"account {account}: {why}")
+        self.account = account
+        self.why = why
 
 
 class BadArtefact(EngineError):

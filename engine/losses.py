@@ -98,9 +98,11 @@ def effective_size_usd(
 ) -> NDArray[np.float64]:
     """Return what has to be traded to close each row of one underlying, in USD of spot.
 
-    The mean delta over a move by the 99.5 % range, the larger of up and down: the net size of a linear book, about 0
-    for a box, and not 0 for a straddle, whose delta is 0 only while nothing moves.
+    The largest delta within the 99.5 % range (`engine.slopes`), and not below the mean delta over the whole of either
+    side: the net size of a linear book, about 0 for a box, and not 0 for a straddle, whose delta is 0 only while
+    nothing moves, nor for a butterfly, which is flat at both ends and not between.
     """
     rise = np.abs(segment_products(indptr, instrument, quantity, priced.rise_profit))
     fall = np.abs(segment_products(indptr, instrument, quantity, priced.fall_profit))
-    return np.maximum(rise / priced.ranges.rise[underlying], fall / priced.ranges.fall[underlying])
+    ends = np.maximum(rise / priced.ranges.rise[underlying], fall / priced.ranges.fall[underlying])
+    return np.maximum(ends, priced.slopes.largest(indptr, instrument, quantity))

@@ -1,11 +1,10 @@
-"""Requirements of whole accounts, with the component that binds (DESIGN 3.9).
+"""Portfolio requirement of whole accounts at one horizon, with the component that binds (DESIGN 3.9).
 
     model     = max( ES_U of each drawn set: history, history stretched by the trend, ...; weighted stress )
     portfolio = max( model, 0.2 gross + 0.8 model, leg floor ) + liquidity + concentration + funding
-    IM        = max( min( portfolio, sum of market ratios ) for linear books, portfolio for others;  MM (1 + d) )
 
-gross is the sum over underlyings of the model loss of that underlying's own book. MM is the same over the liquidation
-horizon, the worst hour of each path counting, plus the liquidation fee.
+gross is the sum over underlyings of the model loss of that underlying's own book. At the liquidation horizon the worst
+hour of each path counts and the liquidation fee is added. `engine.requirements` makes the two into what is asked.
 """
 
 from __future__ import annotations
@@ -17,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.addons import LiquidityCurve, funding_fraction, is_perpetual
-from engine.bounds import bound_factors, factor_of
+from engine.bounds import charge_factors, factor_of
 from engine.errors import NonFiniteResult
-from engine.evaluation import BOUND, COMPONENTS, FIGURES, AccountRequirements, MarketRatios
+from engine.evaluation import BOUND, COMPONENTS, FIGURES, MarketRatios
 from engine.losses import Losses, effective_size_usd, losses_of
 from engine.priced import PricedHorizon, Problem
 from engine.rows import BookRows, unit_notional
@@ -54,56 +53,36 @@ class Portfolio:
     binding: NDArray[np.int8]
 
 
-def account_requirements(
+def portfolio(
     problem: Problem,
+    simulated: BookRows,
     rows: BookRows,
-    initial: PricedHorizon,
-    maintenance: PricedHorizon,
+    priced: PricedHorizon,
     curve: LiquidityCurve,
-    markets: MarketRatios,
-) -> AccountRequirements:
-    """Return the requirements of every account.
-
-    Raises
-    ------
-    NonFiniteResult
-        If a figure of an account is not finite; the message names it. No account is dropped.
-    """
-    model = problem.model
-    start = _portfolio(problem, rows, initial, curve, 0.0)
-    keep = _portfolio(problem, rows, maintenance, curve, model.liquidation_fee_fraction)
-    above = 1.0 + model.initial_over_maintenance
-    least = np.minimum(keep.required, _sum_of_ratios(problem, rows, markets, "maintenance"))
-    capped = np.minimum(start.required, _sum_of_ratios(problem, rows, markets, "initial"))
-    asked = np.maximum(capped, least * above)
-    by_ratios = capped[BOUND] < start.required[BOUND]
-    binding = np.where(by_ratios, COMPONENTS.index("sum_of_ratios"), start.binding)
-    binding = np.where(asked[BOUND] > capped[BOUND], COMPONENTS.index("maintenance"), binding)
-    result = AccountRequirements(
-        **{f"initial{suffix}": asked[figure] for figure, suffix in enumerate(FIGURES)},
-        **{f"maintenance{suffix}": least[figure] for figure, suffix in enumerate(FIGURES)},
-        stress_unweighted=start.stress_unweighted,
-        value=rows.sum_parts(rows.sum_positions(initial.value)),
-        binding=binding.astype(np.int8),
-    )
-    for name in ("initial", "maintenance", "initial_point", "value"):
-        _require_finite(np.isfinite(getattr(result, name)), name)
-    return result
-
-
-def _portfolio(
-    problem: Problem, rows: BookRows, priced: PricedHorizon, curve: LiquidityCurve, fee_fraction: float
+    fee_fraction: float,
 ) -> Portfolio:
+    """Return the requirements at one horizon, before the sum of ratios caps them.
+
+    Parameters
+    ----------
+    problem, priced, curve : Problem, PricedHorizon, LiquidityCurve
+    simulated, rows : BookRows
+        What moves, collateral included, and what leg floor, liquidity, funding and fee are charged on; the same rows
+        for accounts without collateral.
+    fee_fraction : float
+        Of the underlying notional of all legs.
+    """
     notional = unit_notional(problem.instruments, problem.market)
     legs = rows.sum_parts(rows.sum_positions(notional, absolute=True))
-    loss = _model_loss(problem, rows, priced, rows.sum_positions(notional))
+    loss = _model_loss(problem, simulated, priced, simulated.sum_positions(notional))
     floor = problem.model.leg_floor_fraction * legs
     added = _added(problem, rows, priced, curve, notional) + fee_fraction * legs
     # written as a step up from the model, so that gross = model leaves it to the bit
     credited = loss.own + problem.model.gross_weight * np.maximum(loss.gross - loss.own, 0.0)
     binding = np.where(credited[BOUND] > loss.own[BOUND], COMPONENTS.index("gross"), loss.binding)
     binding = np.where(floor > credited[BOUND], COMPONENTS.index("leg_floor"), binding)
-    binding = np.where(legs == 0.0, COMPONENTS.index("none"), binding)
+    moving = simulated.sum_parts(simulated.sum_positions(notional, absolute=True))
+    binding = np.where(moving == 0.0, COMPONENTS.index("none"), binding)
     stressed = loss.stress_unweighted + _closing_in_a_crash(rows, priced, curve)
     return Portfolio(np.maximum(credited, floor) + added, stressed, binding.astype(np.int8))
 
@@ -135,12 +114,12 @@ def _model_loss(
 ) -> ModelLoss:
     """Model loss of each account; the bound takes the gross-weighted mean of its underlyings' factors."""
     parts = losses_of(problem, priced, rows.part_indptr, rows.instrument, rows.quantity)
-    _require_finite(rows.sum_parts(np.where(parts.finite, 0.0, 1.0)) == 0.0, "profit")
-    factors = bound_factors(problem.calibration, problem.market.symbols, priced.hours)
+    require_finite(rows.sum_parts(np.where(parts.finite, 0.0, 1.0)) == 0.0, "profit")
+    factors = charge_factors(problem, priced.hours)
     bounded = parts.tail_sampling * factor_of(factors, rows.part_underlying, rows.part_has_option, net_notional)
     gross_tail, gross_bounded = rows.sum_parts(parts.tail_sampling), rows.sum_parts(bounded)
     whole = _whole_accounts(problem, rows, priced, parts)
-    _require_finite(whole.finite, "profit")
+    require_finite(whole.finite, "profit")
     mean = np.divide(gross_bounded, gross_tail, out=np.ones(gross_tail.size), where=gross_tail > 0.0)
     one = np.diff(rows.account_parts) == 1
     tail_bound = np.where(one, gross_bounded, whole.tail_sampling * mean)
@@ -172,23 +151,27 @@ def _whole_accounts(problem: Problem, rows: BookRows, priced: PricedHorizon, par
     return Losses(**figures)
 
 
-def _sum_of_ratios(problem: Problem, rows: BookRows, markets: MarketRatios, name: str) -> NDArray[np.float64]:
-    """What the market ratios ask of each account, position by position, shape (3, A); infinite with an option."""
+def sum_of_ratios(problem: Problem, rows: BookRows, markets: MarketRatios, name: str) -> NDArray[np.float64]:
+    """What the market ratios ask of each account, position by position, shape (3, A).
+
+    Infinite with an option, and with an inverse instrument: its ratio is in coin, the account in USD.
+    """
     notional = unit_notional(problem.instruments, problem.market)
     row = np.searchsorted(markets.market_id, problem.instruments.market_id)[rows.instrument]
     size = np.abs(rows.quantity) * notional[rows.instrument]
     long = rows.quantity > 0.0
     slope = np.where(long, markets.slope_long[row], markets.slope_short[row]) * (size / USD_PER_SLOPE)
     options = rows.sum_parts(np.where(rows.part_has_option, 1.0, 0.0)) > 0.0
+    inverse = rows.sum_parts(rows.sum_positions(np.where(problem.instruments.inverse, 1.0, 0.0), absolute=True)) > 0.0
     asked = []
     for suffix in FIGURES:
         sides = getattr(markets, f"{name}_long{suffix}"), getattr(markets, f"{name}_short{suffix}")
         base = np.where(long, sides[0][row], sides[1][row])
-        asked.append(np.where(options, np.inf, segment_sums(rows.account_indptr, size * (base + slope))))
+        asked.append(np.where(options | inverse, np.inf, segment_sums(rows.account_indptr, size * (base + slope))))
     return np.stack(asked)
 
 
-def _require_finite(finite: NDArray[np.bool_], what: str) -> None:
+def require_finite(finite: NDArray[np.bool_], what: str) -> None:
     bad = np.flatnonzero(~finite)
     if bad.size:
         raise NonFiniteResult(f"account {bad[0]}: its {what} is not finite; check its quantities and the prices")

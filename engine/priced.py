@@ -18,6 +18,7 @@ from engine.market import MarketState
 from engine.scenarios.historical import historical_paths, stretched_by_trend
 from engine.scenarios.scenario_set import ScenarioSet
 from engine.scenarios.stress import Ranges, alone_indices, horizon_ranges, stress_set, twist_set
+from engine.slopes import Slopes, slopes_of
 from engine.surface.response import level_shock, parallel_response, thirty_day_link, twist_response
 
 LEAST_RANGE_DEVIATIONS = 1.0
@@ -71,6 +72,8 @@ class PricedHorizon:
     rise_profit, fall_profit : float64 arrays, shape (I,)
         Profit of one contract when its underlying alone moves by its range.
     ranges : Ranges
+    slopes : Slopes
+        Deltas of one contract within the ranges.
     """
 
     hours: int
@@ -81,6 +84,7 @@ class PricedHorizon:
     rise_profit: NDArray[np.float64]
     fall_profit: NDArray[np.float64]
     ranges: Ranges
+    slopes: Slopes
 
     @property
     def value(self) -> NDArray[np.float64]:
@@ -121,7 +125,8 @@ def price_horizon(problem: Problem, hours: int, every_hour: bool) -> PricedHoriz
     weighted = (_weighted(instant, stress, instruments), _weighted(twisted, twist, instruments))
     rise, fall = _alone_profits(market, instruments, stress, instant)
     sets = (*(scenarios for _, scenarios in drawn), stress, twist)
-    return PricedHorizon(hours, sets, tuple(sampled), (instant, twisted), weighted, rise, fall, ranges)
+    slopes = slopes_of(instruments, market, parallel, ranges, threads)
+    return PricedHorizon(hours, sets, tuple(sampled), (instant, twisted), weighted, rise, fall, ranges, slopes)
 
 
 def _replicated(component: str, scenarios: ScenarioSet, table: ProfitTable) -> SampledTable:

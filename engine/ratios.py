@@ -1,4 +1,7 @@
-"""Market ratios: one unit long and one unit short of each instrument, the worst of each market, and a slope in size."""
+"""Market ratios: one unit long and one unit short of each instrument, the worst of each market, and a slope in size.
+
+Linear instruments are counted in USD, inverse ones in coin (`engine.numeraire`).
+"""
 
 from __future__ import annotations
 
@@ -10,10 +13,11 @@ from numpy.typing import NDArray
 
 from engine.addons import LiquidityCurve, funding_fraction, is_perpetual
 from engine.book import Kind
-from engine.bounds import bound_factors, factor_of
+from engine.bounds import charge_factors, factor_of
 from engine.errors import NonFiniteResult
 from engine.evaluation import BOUND, COMPONENTS, FIGURES, MarketRatios
-from engine.losses import losses_of
+from engine.losses import Losses, losses_of
+from engine.numeraire import in_coin
 from engine.priced import PricedHorizon, Problem
 from engine.rows import unit_notional
 
@@ -45,13 +49,13 @@ def instrument_ratios(
     instruments, count = problem.instruments, len(problem.instruments)
     every = np.tile(np.arange(count, dtype=np.int32), 2)
     sign = np.repeat(np.array([1.0, -1.0]), count)
-    loss = losses_of(problem, priced, np.arange(2 * count + 1, dtype=np.int64), every, sign)
+    loss = _unit_losses(problem, priced)
     if not np.all(loss.finite):
         raise NonFiniteResult(f"instrument {every[np.flatnonzero(~loss.finite)[0]]}: a profit is not finite")
     notional = np.tile(unit_notional(instruments, problem.market), 2)
     underlying = instruments.underlying[every]
     option = (instruments.kind >= Kind.CALL)[every]
-    factors = bound_factors(problem.calibration, problem.market.symbols, priced.hours)
+    factors = charge_factors(problem, priced.hours)
     bounded = loss.tail_sampling * factor_of(factors, underlying, option, sign)
     funding = funding_fraction(problem.calibration, problem.market, problem.model, priced.hours)[underlying]
     funding = funding * is_perpetual(instruments)[every]
@@ -65,6 +69,27 @@ def instrument_ratios(
     )
 
 
+def _unit_losses(problem: Problem, priced: PricedHorizon) -> Losses:
+    """Losses of one contract long of each instrument, then of one short, each in its own numeraire at spot."""
+    count, inverse = len(problem.instruments), np.flatnonzero(problem.instruments.inverse)
+    loss = _both_sides(problem, priced, count)
+    if inverse.size == 0:
+        return loss
+    coin = _both_sides(problem, in_coin(problem, priced, inverse), inverse.size)
+    figures: dict[str, NDArray[Any]] = {}
+    for name in Losses.__dataclass_fields__:
+        figures[name] = getattr(loss, name).copy()
+        figures[name][np.concatenate([inverse, count + inverse])] = getattr(coin, name)
+    return Losses(**figures)
+
+
+def _both_sides(problem: Problem, priced: PricedHorizon, count: int) -> Losses:
+    every = np.tile(np.arange(count, dtype=np.int32), 2)
+    return losses_of(
+        problem, priced, np.arange(2 * count + 1, dtype=np.int64), every, np.repeat(np.array([1.0, -1.0]), count)
+    )
+
+
 def market_ratios(
     problem: Problem, initial: InstrumentRatios, maintenance: InstrumentRatios, curve: LiquidityCurve
 ) -> MarketRatios:
@@ -73,20 +98,24 @@ def market_ratios(
     The slope is the steepest of the market's underlyings.
     """
     instruments = problem.instruments
-    ids, market = np.unique(instruments.market_id, return_inverse=True)
+    # a token without a market is held as collateral only
+    listed = np.flatnonzero(instruments.market_id >= 0)
+    ids, market = np.unique(instruments.market_id[listed], return_inverse=True)
+    start, keep = initial.ratio[:, :, listed], maintenance.ratio[:, :, listed]
     above = 1.0 + problem.model.initial_over_maintenance
-    slope = _largest(curve.slope(problem.model.reference_size_usd)[instruments.underlying], market, ids.size)
+    steepest = curve.slope(problem.model.reference_size_usd)[instruments.underlying[listed]]
+    slope = _largest(steepest, market, ids.size)
     columns: dict[str, NDArray[Any]] = {"slope_long": slope, "slope_short": slope}
     for side, name in ((LONG, "long"), (SHORT, "short")):
         for figure, suffix in enumerate(FIGURES):
-            least = _largest(maintenance.ratio[figure, side], market, ids.size)
+            least = _largest(keep[figure, side], market, ids.size)
             columns[f"maintenance_{name}{suffix}"] = least
-            largest = _largest(initial.ratio[figure, side], market, ids.size)
+            largest = _largest(start[figure, side], market, ids.size)
             columns[f"initial_{name}{suffix}"] = np.maximum(largest, least * above)
-        own = _largest(initial.ratio[BOUND, side], market, ids.size)
-        worst = _first_of(initial.ratio[BOUND, side], own, market, ids.size)
+        own = _largest(start[BOUND, side], market, ids.size)
+        worst = listed[_first_of(start[BOUND, side], own, market, ids.size)]
         by_maintenance = columns[f"initial_{name}"] > own
-        columns[f"worst_{name}"] = worst
+        columns[f"worst_{name}"] = worst.astype(np.int32)
         columns[f"binding_{name}"] = np.where(
             by_maintenance, COMPONENTS.index("maintenance"), initial.binding[side][worst]
         ).astype(np.int8)

@@ -35,6 +35,11 @@ class BookRows:
     quantity: NDArray[np.float64]
 
     @property
+    def positions(self) -> Positions:
+        """The same positions in compressed rows of accounts, in this order."""
+        return Positions(self.account_indptr, self.instrument, self.quantity)
+
+    @property
     def account_indptr(self) -> NDArray[np.int64]:
         """Positions of account a are [account_indptr[a], account_indptr[a + 1])."""
         return self.part_indptr[self.account_parts]
@@ -67,6 +72,31 @@ def cut_into_rows(instruments: Instruments, positions: Positions) -> BookRows:
         part_has_option=np.logical_or.reduceat(option, first) if first.size else np.zeros(0, dtype=np.bool_),
         instrument=positions.instrument[order],
         quantity=positions.quantity[order],
+    )
+
+
+def of_accounts(positions: Positions, chosen: NDArray[np.bool_]) -> Positions:
+    """Return the positions of some accounts, a mask of shape (A,), in their order."""
+    held = np.diff(positions.indptr)
+    take = np.repeat(chosen, held)
+    indptr = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(held[chosen])])
+    return Positions(indptr, positions.instrument[take], positions.quantity[take])
+
+
+def only(positions: Positions, keep: NDArray[np.bool_]) -> Positions:
+    """Return the same accounts with some of their positions, a mask of shape (positions,)."""
+    before = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(keep)])
+    return Positions(before[positions.indptr], positions.instrument[keep], positions.quantity[keep])
+
+
+def merged(first: Positions, second: Positions) -> Positions:
+    """Return the positions of both for each account, the first ones first."""
+    account = np.concatenate([np.repeat(np.arange(len(each)), np.diff(each.indptr)) for each in (first, second)])
+    order = np.argsort(account, kind="stable")
+    return Positions(
+        first.indptr + second.indptr,
+        np.concatenate([first.instrument, second.instrument])[order],
+        np.concatenate([first.quantity, second.quantity])[order],
     )
 
 

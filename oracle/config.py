@@ -100,6 +100,10 @@ class ModelSettings(_Section):
     )
     liquidation_fee_ppm: PpmFraction = Field(10_000, description="Liquidation fee, of underlying notional.")
     reference_size_usd: int = Field(1_000_000, ge=1, description="Notional at which the size slope is tangent.")
+    stress_weight_ppm: PpmFraction = Field(250_000, description="Share of the most stressed month; 0: none.")
+    stress_cap_ppm: int = Field(
+        1_250_000, ge=1_000_000, le=10_000_000, description="Most that the stressed month multiplies a margin by."
+    )
     trend_addon: bool = Field(True, description="Stretch falls after falls and rises after rises.")
 
 

@@ -125,7 +125,7 @@ def check_markets(markets: Markets, stamp: BlockStamp, limits: PriceSettings) ->
     BadBook
         If there is no instrument, a symbol or instrument id comes twice, or a listing contradicts its kind.
     BadSurface
-        If a live dated instrument has no slice, or a slice of one is stale, in the future, or out of range.
+        If the slice of a live dated instrument is stale, in the future, or out of range.
     """
     _require_unique("symbol", [underlying.symbol for underlying in markets.underlyings])
     _require_unique("instrument id", [instrument.instrument_id for instrument in markets.instruments])
@@ -138,13 +138,9 @@ def check_markets(markets: Markets, stamp: BlockStamp, limits: PriceSettings) ->
         _check_listing(instrument, len(markets.underlyings))
         if instrument.settlement_price_e8 == 0 and instrument.expiry_timestamp > stamp.timestamp:
             item = slices.get((instrument.underlying, instrument.expiry_timestamp))
-            if item is None:
-                raise BadSurface(
-                    f"instrument {instrument.instrument_id} has no volatility slice "
-                    f"(underlying {instrument.underlying}, expiry {instrument.expiry_timestamp})",
-                    "push one to the surface feed",
-                )
-            _check_slice(item, stamp.timestamp, limits.maximum_surface_age_seconds)
+            # without a slice it has no model, which is the valuation's to answer; a stale one is a feed that stopped
+            if item is not None and item.updated_timestamp > 0:
+                _check_slice(item, stamp.timestamp, limits.maximum_surface_age_seconds)
 
 
 def check_positions(book: AccountBook, instruments: tuple[Instrument, ...], block_timestamp: int) -> None:
@@ -238,8 +234,6 @@ def _check_listing(instrument: Instrument, underlying_count: int) -> None:
 def _check_slice(item: SurfaceSlice, block_timestamp: int, maximum_age_seconds: int) -> None:
     name = f"volatility slice of underlying {item.underlying}, expiry {item.expiry_timestamp}"
     age = block_timestamp - item.updated_timestamp
-    if item.updated_timestamp == 0:
-        raise BadSurface(f"{name} was never pushed", "push one to the surface feed")
     if age < 0:
         raise BadSurface(f"{name} is {-age} s in the future of the block", "check the surface feed's clock")
     if age > maximum_age_seconds:

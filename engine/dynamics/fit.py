@@ -23,6 +23,7 @@ from engine.dynamics.ratios import TokenState, token_histories
 from engine.dynamics.recursions import MICRO, Memory
 from engine.dynamics.seasonality import hour_factors_ppm
 from engine.dynamics.sources import MergedSources, merged_sources
+from engine.dynamics.stress_level import month_means
 from engine.dynamics.surface_moves import SurfaceHistory, SurfaceMoves, fit_surface_moves
 from engine.dynamics.variance import rule_of, run_filter, start_memory, variance_now
 from engine.dynamics.volatility_moves import volatility_moves_micro
@@ -82,10 +83,18 @@ def calibrate(
     variance, warm, memories = _filtered(returns, log_return, long_run, settings)
     moves, known = volatility_moves_micro(returns.hour[-hours - 1 :], symbols, volatility, variance)
     library = Library(symbols, log_return, variance[:, :-1], moves, warm, memories)
-    filled = np.maximum(hours - own_share, 0)
+    filled, implied = np.maximum(hours - own_share, 0), np.count_nonzero(known, axis=1)
     residuals = _residuals_micro(log_return, variance)
     states = tuple(
-        _asset(one, row >= len(prices), memories[row], returns, int(filled[row]), known[row], settings)
+        _asset(
+            one,
+            row >= len(prices),
+            memories[row],
+            variance[row, :-1],
+            returns,
+            (int(filled[row]), int(implied[row])),
+            settings,
+        )
         for row, one in enumerate(merged)
     )
     return Calibration(
@@ -193,21 +202,24 @@ def _asset(
     merged: MergedSources,
     is_token: bool,
     memory: Memory,
+    variance: NDArray[np.float64],
     returns: ClockReturns,
-    filled_hours: int,
-    volatility_known: NDArray[np.bool_],
+    filled_and_volatility_hours: tuple[int, int],
     settings: CalibrationSettings,
 ) -> AssetState:
     history = merged.history
     counts = count_bars(history, settings.suspicious_deviations)
     on_clock = np.isin(history.hour, returns.hour, assume_unique=True)
     own_hours = int(np.count_nonzero(on_clock)) - 1
+    months = month_means(variance)
     return AssetState(
         symbol=history.symbol,
         long_run_variance=memory.long_run,
         slow_variance=memory.slow,
         fast_variance=memory.fast,
         largest_variance=memory.largest,
+        month_variance=rounded(months[-1]),
+        stress_variance=rounded(np.max(months)),
         stress_volume=0.0 if is_token else rounded(stress_volume(history)),
         first_hour=int(history.hour[0]),
         bars=int(history.hour.size),
@@ -219,8 +231,8 @@ def _asset(
         suspicious_bars=counts.suspicious_bars,
         zero_volume_bars=counts.zero_volume_bars,
         off_clock_bars=int(np.count_nonzero(~on_clock)),
-        filled_hours=filled_hours,
-        volatility_hours=int(np.count_nonzero(volatility_known)),
+        filled_hours=filled_and_volatility_hours[0],
+        volatility_hours=filled_and_volatility_hours[1],
         fallback=own_hours < settings.minimum_history_hours,
     )
 

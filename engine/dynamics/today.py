@@ -19,7 +19,12 @@ PRICE_SCALE_E8 = 100_000_000
 
 
 def memory_today(calibration: Calibration, recent: RecentPrices) -> Memory:
-    """Return the asset's memories after the recent prices; `largest` includes the variance used next.
+    """Return the asset's memories after the recent prices; `largest` includes the variance used next."""
+    return filter_today(calibration, recent)[1]
+
+
+def filter_today(calibration: Calibration, recent: RecentPrices) -> tuple[NDArray[np.float64], Memory]:
+    """Return the variance used for each recent return, and the asset's memories after the last.
 
     Raises
     ------
@@ -36,8 +41,7 @@ def memory_today(calibration: Calibration, recent: RecentPrices) -> Memory:
     hour = np.append(calibration.last_hour, recent.hour)
     close = np.append(calibration.recent_close_e8[row, -1], recent.close_e8)
     before = Memory(asset.long_run_variance, asset.slow_variance, asset.fast_variance, asset.largest_variance)
-    _, memory = run_filter(gap_scaled_returns(hour, close), rule_of(calibration.settings), before)
-    return memory
+    return run_filter(gap_scaled_returns(hour, close), rule_of(calibration.settings), before)
 
 
 def last_hour_of(calibration: Calibration, recent: RecentPrices) -> int:

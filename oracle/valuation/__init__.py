@@ -23,8 +23,9 @@ from oracle.valuation.artefact import (
     simulate_history,
     summary,
 )
-from oracle.valuation.inputs import live_instruments, market_state, recent_prices, to_instruments, to_positions
-from oracle.valuation.results import account_requirements, details, market_margins
+from oracle.valuation.inputs import market_state, recent_prices, to_instruments, to_positions, to_unmodelled
+from oracle.valuation.listing import listing_of
+from oracle.valuation.results import account_name, account_requirements, details, market_margins
 
 __all__ = [
     "SIMULATED_LABEL",
@@ -57,28 +58,32 @@ def evaluate(snapshot: Snapshot, calibration: Calibration, model: ModelSettings,
     Raises
     ------
     BadData
-        If the engine refuses an input; the message names it.
+        If the engine refuses an input, or an account is short of what has no model; the message names it.
     NonFiniteResult
         If a figure is not finite or does not fit.
     """
-    live = live_instruments(snapshot)
+    listing = listing_of(snapshot, calibration)
     try:
         evaluation = engine.evaluate(
             calibration,
-            recent_prices(snapshot, calibration),
-            market_state(snapshot),
-            to_instruments(snapshot, live.instruments),
-            to_positions(snapshot, live),
+            recent_prices(snapshot, listing, calibration),
+            market_state(snapshot, listing),
+            to_instruments(snapshot, listing),
+            to_positions(snapshot.book, listing.modelled),
             engine_configuration(model),
             threads=threads,
+            unmodelled=to_unmodelled(snapshot, listing),
         )
+    except engine.UnmodelledAccount as error:
+        name = account_name(snapshot.book, error.account)
+        raise BadData(f"account {name}: {error.why}", "nothing is published") from error
     except engine.NonFiniteResult as error:
         raise NonFiniteResult(str(error), "nothing is published") from error
     except engine.EngineError as error:
         raise BadData(str(error), "nothing is published") from error
     return Valuation(
-        markets=market_margins(evaluation.markets),
+        markets=market_margins(evaluation.markets, listing.markets_left_out),
         accounts=account_requirements(snapshot, evaluation.accounts),
         model_hash=model_hash(calibration, model),
-        details=details(snapshot, calibration, model, evaluation, live.instruments),
+        details=details(snapshot, calibration, model, evaluation, listing),
     )

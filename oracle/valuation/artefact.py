@@ -202,6 +202,8 @@ def engine_configuration(model: ModelSettings) -> engine.ModelConfiguration:
             initial_over_maintenance=model.initial_over_maintenance_ppm / PPM,
             liquidation_fee_fraction=model.liquidation_fee_ppm / PPM,
             reference_size_usd=float(model.reference_size_usd),
+            stress_weight=model.stress_weight_ppm / PPM,
+            stress_cap=model.stress_cap_ppm / PPM,
             trend_addon=model.trend_addon,
         )
     except engine.EngineError as error:

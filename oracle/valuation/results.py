@@ -9,7 +9,7 @@ import engine
 from oracle.config import ModelSettings
 from oracle.errors import NonFiniteResult
 from oracle.snapshot import describe_snapshot
-from oracle.types import AccountRequirements, Instrument, InstrumentKind, MarketMargin, Snapshot
+from oracle.types import AccountBook, AccountRequirements, Instrument, InstrumentKind, MarketMargin, Snapshot
 from oracle.units import (
     LOTS_PER_CONTRACT,
     MICRO_PER_USD,
@@ -20,10 +20,14 @@ from oracle.units import (
     usd_to_micro_up,
 )
 from oracle.valuation.artefact import ENGINE_VERSION, Calibration
+from oracle.valuation.listing import Listing
 
 
-def market_margins(ratios: engine.MarketRatios) -> tuple[MarketMargin, ...]:
-    """Return the tuples in ppm, rounded up, ids ascending; NonFiniteResult when one does not fit 32 bits."""
+def market_margins(ratios: engine.MarketRatios, left_out: tuple[int, ...] = ()) -> tuple[MarketMargin, ...]:
+    """Return the tuples in ppm, rounded up, ids ascending; NonFiniteResult when one does not fit 32 bits.
+
+    Markets that are left out are not posted: what is on chain ages out by its own rule.
+    """
     columns = [
         fraction_to_ppm_up(column)
         for column in (
@@ -40,7 +44,13 @@ def market_margins(ratios: engine.MarketRatios) -> tuple[MarketMargin, ...]:
     return tuple(
         MarketMargin(int(market_id), *(int(column[row]) for column in columns))
         for row, market_id in enumerate(ratios.market_id)
+        if market_id not in left_out
     )
+
+
+def account_name(book: AccountBook, account: int) -> str:
+    """Return the address of an account, as it is read on chain."""
+    return f"0x{book.address[account].tobytes().hex()}"
 
 
 def account_requirements(snapshot: Snapshot, accounts: engine.AccountRequirements) -> AccountRequirements:
@@ -98,7 +108,7 @@ def details(
     calibration: Calibration,
     model: ModelSettings,
     evaluation: engine.Evaluation,
-    live: tuple[Instrument, ...],
+    listing: Listing,
 ) -> dict[str, object]:
     """Return what anyone needs to understand and recompute the report; integers, strings and lists only."""
     return {
@@ -113,17 +123,21 @@ def details(
         "model": dict(model),
         "scenario_set_hash": evaluation.scenario_set_hash,
         "assumptions": list(evaluation.assumptions),
-        "markets": _market_details(evaluation.markets, live),
+        "markets": _market_details(evaluation.markets, listing),
+        "haircuts": _haircut_details(snapshot, evaluation.haircuts, listing),
+        "unmodelled": _unmodelled_details(snapshot.book, evaluation.unmodelled, listing),
         "accounts": {"initial_micro": _total_up(evaluation.accounts.initial), "count": len(snapshot.book)},
     }
 
 
-def _market_details(ratios: engine.MarketRatios, live: tuple[Instrument, ...]) -> list[dict[str, object]]:
+def _market_details(ratios: engine.MarketRatios, listing: Listing) -> list[dict[str, object]]:
     partial = {
         f"{name}_{figure}_ppm": fraction_to_ppm_up(getattr(ratios, f"{name}_{figure}"))
         for figure in ("point", "sampling")
         for name in ("initial_long", "initial_short", "maintenance_long", "maintenance_short")
     }
+    live, row_of = listing.modelled, {int(market_id): row for row, market_id in enumerate(ratios.market_id)}
+    posted = market_margins(ratios, listing.markets_left_out)
     return [
         {
             **{name: int(column[row]) for name, column in partial.items()},
@@ -134,8 +148,31 @@ def _market_details(ratios: engine.MarketRatios, live: tuple[Instrument, ...]) -
             "worst_instrument_long": live[ratios.worst_long[row]].instrument_id,
             "worst_instrument_short": live[ratios.worst_short[row]].instrument_id,
         }
-        for row, margin in enumerate(market_margins(ratios))
+        for margin, row in ((margin, row_of[margin.market_id]) for margin in posted)
     ]
+
+
+def _haircut_details(snapshot: Snapshot, haircuts: engine.Haircuts, listing: Listing) -> list[dict[str, object]]:
+    figures = ("initial", "maintenance", "initial_point", "maintenance_point", "slope")
+    ppm = {f"{name}_ppm": fraction_to_ppm_up(getattr(haircuts, name)) for name in figures}
+    return [
+        {
+            "symbol": snapshot.underlyings[listing.underlyings[underlying]].symbol,
+            **{name: int(column[row]) for name, column in ppm.items()},
+            "binding": engine.COMPONENTS[haircuts.binding[row]],
+        }
+        for row, underlying in enumerate(haircuts.underlying.tolist())
+    ]
+
+
+def _unmodelled_details(book: AccountBook, accounts: NDArray[np.int64], listing: Listing) -> dict[str, object]:
+    lacking = zip(listing.unmodelled, listing.why, strict=True)
+    return {
+        "count": len(accounts),
+        "accounts": [account_name(book, account) for account in accounts.tolist()],
+        "instruments": [[instrument.instrument_id, why] for instrument, why in lacking],
+        "markets_left_out": list(listing.markets_left_out),
+    }
 
 
 def _total_up(amount_usd: NDArray[np.float64]) -> int:

@@ -9,7 +9,7 @@ import pytest
 
 from engine import COMPONENTS, Instruments, Kind, ModelConfiguration, Positions, evaluate
 from engine.addons import funding_fraction, is_perpetual, liquidity_curve
-from engine.bounds import bound_factors, factor_of
+from engine.bounds import charge_factors, factor_of
 from engine.priced import Problem, price_horizon
 from engine.scenarios import stress
 from tests import model_cases, naive_model
@@ -40,6 +40,11 @@ def run(positions, model=PLAIN, state=STATE, listed=LISTED, recent=None, threads
     return evaluate(calibration, recent, state, listed, positions, model, threads)
 
 
+def problem_of(state, listed, model=PLAIN):
+    recent = tuple(model_cases.no_recent(*state.symbols))
+    return Problem(model_cases.small_calibration(), recent, state, listed, model, 1)
+
+
 def initial(*accounts, **options):
     return run(model_cases.book(*accounts), **options).accounts.initial
 
@@ -48,9 +53,9 @@ def naive_requirement(problem, hours, every_hour, account, fee):
     """DESIGN 3.9 by loops over the priced tables, before the cap by ratios."""
     priced = price_horizon(problem, hours, every_hour)
     model, listed, spot = problem.model, problem.instruments, problem.market.spot
-    factors = bound_factors(problem.calibration, problem.market.symbols, hours)
-    curve = liquidity_curve(problem.calibration, problem.recent, problem.market, model)
+    factors = charge_factors(problem, hours)
     funding = funding_fraction(problem.calibration, problem.market, model, hours)
+    curve = liquidity_curve(problem.calibration, problem.recent, problem.market, model)
     tables = [sampled.replicates[0].dense() for sampled in priced.sampled]
     lists = [(table.dense()[:, 0], s.weight) for table, s in zip(priced.stress, priced.sets[2:], strict=True)]
 
@@ -78,7 +83,8 @@ def naive_requirement(problem, hours, every_hour, account, fee):
         parts.append((ratio * tails[-1], worst_stress(own)))
         up = abs(sum(q * priced.rise_profit[i] for i, q in own)) / priced.ranges.rise[u]
         down = abs(sum(q * priced.fall_profit[i] for i, q in own)) / priced.ranges.fall[u]
-        size = np.array([max(up, down)])
+        steepest = max(abs(sum(q * stretch[i] for i, q in own)) for stretch in priced.slopes.stretch)
+        size = np.array([max(up, down, min(steepest, sum(abs(n) for n, _ in notional)))])
         added += (curve.liquidity(size, np.array([u])) + curve.concentration(size, np.array([u])))[0]
         added += abs(sum(n for n, i in notional if is_perpetual(listed)[i])) * funding[u]
         legs += sum(abs(n) for n, _ in notional)
@@ -144,7 +150,7 @@ def test_a_short_straddle_asks_less_than_its_legs_but_not_nothing_and_a_long_opt
     assert 0.03 * 60_000 < straddle < 0.8 * (call + put)
     free = replace(FREE, leg_floor_fraction=0.0, initial_over_maintenance=0.0)
     held = run(model_cases.book({BTC_CALL: 1.0}), free).accounts
-    factor = bound_factors(model_cases.small_calibration(), STATE.symbols, 24)[0, 3]
+    factor = charge_factors(problem_of(STATE, LISTED), 24)[0, 3]
     assert held.initial[0] <= factor * held.value[0]
 
 

@@ -29,10 +29,10 @@ pytestmark = pytest.mark.fast
 def test_the_door_has_these_names_and_no_others():
     assert engine.__all__ == [
         "COMPONENTS", "AccountRequirements", "BadArtefact", "BasisHistory", "Calibration", "CalibrationSettings",
-        "EngineError", "Evaluation", "FundingHistory", "Instruments", "InvalidInput", "Kind", "MarketRatios",
-        "MarketState", "ModelConfiguration", "NonFiniteResult", "Observations", "Positions", "PriceHistory",
-        "RateHistory", "RatioHistory", "RecentPrices", "SurfaceHistory", "SurfaceMoves", "VolatilityHistory",
-        "calibrate", "evaluate",
+        "Collateral", "EngineError", "Evaluation", "FundingHistory", "Haircuts", "Instruments", "InvalidInput", "Kind",
+        "MarketRatios", "MarketState", "ModelConfiguration", "NonFiniteResult", "Observations", "Positions",
+        "PriceHistory", "RateHistory", "RatioHistory", "RecentPrices", "SurfaceHistory", "SurfaceMoves", "Unmodelled",
+        "UnmodelledAccount", "VolatilityHistory", "calibrate", "evaluate",
     ]  # fmt: skip
     assert all(hasattr(engine, name) for name in engine.__all__)
 
