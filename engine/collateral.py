@@ -148,6 +148,43 @@ class Pledge:
         return np.stack([rows.sum_parts(figure) for figure in size_usd * np.minimum(haircut, 1.0)])
 
 
+@dataclass(frozen=True, slots=True)
+class PledgedCharge:
+    """What the B accounts of a pledge are asked at one horizon, both ways, shape (3, B) each.
+
+    Attributes
+    ----------
+    joint : Portfolio
+        Positions and tokens simulated together.
+    together, by_haircut : float64 arrays
+        The two lines of `free`.
+    apart : float64 array
+        Haircut value of the tokens that share an issuer with a position.
+    """
+
+    joint: Portfolio
+    together: NDArray[np.float64]
+    by_haircut: NDArray[np.float64]
+    apart: NDArray[np.float64]
+
+
+def pledged_charge(
+    problem: Problem, priced: PricedHorizon, curve: LiquidityCurve, alone: Portfolio, pledge: Pledge, fee: float
+) -> PledgedCharge:
+    """Return what the accounts with tokens are asked at one horizon; parameters as in `with_collateral`."""
+    pledged, notional = pledge.pledged, unit_notional(problem.instruments, problem.market)
+    joint = portfolio(problem, pledged.joint, pledged.alone, priced, curve, fee)
+    free_size, apart_size = (rows.sum_positions(notional) for rows in (pledged.free, pledged.apart))
+    underlying = pledged.free.part_underlying
+    selling = curve.liquidity(free_size, underlying) + curve.concentration(free_size, underlying)
+    return PledgedCharge(
+        joint,
+        together=joint.required + pledged.free.sum_parts(selling),
+        by_haircut=alone.required[:, pledged.holders] + pledge.haircut_value(pledged.free, free_size),
+        apart=pledge.haircut_value(pledged.apart, apart_size),
+    )
+
+
 def with_collateral(
     problem: Problem, priced: PricedHorizon, curve: LiquidityCurve, alone: Portfolio, pledge: Pledge, fee: float
 ) -> Portfolio:
@@ -162,18 +199,13 @@ def with_collateral(
     fee : float
         As in `portfolio`.
     """
-    pledged, notional = pledge.pledged, unit_notional(problem.instruments, problem.market)
-    joint = portfolio(problem, pledged.joint, pledged.alone, priced, curve, fee)
-    free_size, apart_size = (rows.sum_positions(notional) for rows in (pledged.free, pledged.apart))
-    underlying = pledged.free.part_underlying
-    selling = curve.liquidity(free_size, underlying) + curve.concentration(free_size, underlying)
-    together = joint.required + pledged.free.sum_parts(selling)
-    by_haircut = alone.required[:, pledged.holders] + pledge.haircut_value(pledged.free, free_size)
-    added = pledge.haircut_value(pledged.apart, apart_size)
-    rests_on_haircut = (by_haircut[BOUND] < together[BOUND]) | (added[BOUND] > 0.0)
-    binding = np.where(rests_on_haircut, COMPONENTS.index("collateral"), joint.binding)
-    result = replace(alone, **{name: getattr(alone, name).copy() for name in Portfolio.__dataclass_fields__})
-    result.required[:, pledged.holders] = np.minimum(together, by_haircut) + added
-    result.stress_unweighted[pledged.holders] = joint.stress_unweighted
-    result.binding[pledged.holders] = binding.astype(np.int8)
+    charge = pledged_charge(problem, priced, curve, alone, pledge, fee)
+    rests_on_haircut = (charge.by_haircut[BOUND] < charge.together[BOUND]) | (charge.apart[BOUND] > 0.0)
+    binding = np.where(rests_on_haircut, COMPONENTS.index("collateral"), charge.joint.binding)
+    replaced = ("required", "stress_unweighted", "binding")
+    result = replace(alone, **{name: getattr(alone, name).copy() for name in replaced})
+    holders = pledge.pledged.holders
+    result.required[:, holders] = np.minimum(charge.together, charge.by_haircut) + charge.apart
+    result.stress_unweighted[holders] = charge.joint.stress_unweighted
+    result.binding[holders] = binding.astype(np.int8)
     return result

@@ -70,24 +70,37 @@ def evaluate(
     NonFiniteResult
         If a figure is not finite; the message names the instrument or account. Nothing is dropped.
     """
-    model = model or ModelConfiguration()
-    _check(calibration, recent, market, instruments, positions, model)
-    _check_beside(instruments, positions, collateral, unmodelled)
+    problem = checked_problem(calibration, recent, market, instruments, positions, model, threads)
+    check_beside(instruments, positions, collateral, unmodelled)
     worst = None if unmodelled is None else worst_cases(unmodelled)
-    by_symbol = {prices.symbol: prices for prices in recent}
-    in_order = tuple(
-        with_running_hour(calibration, by_symbol[symbol], float(spot))
-        for symbol, spot in zip(market.symbols, market.spot, strict=True)
-    )
-    problem = Problem(calibration, in_order, market, instruments, model, threads)
     books = priced_books(problem)
     rows = cut_into_rows(instruments, positions)
     accounts = reduce(worse_requirements, (charge_accounts(book, rows, collateral, worst) for book in books))
     markets = reduce(worse_ratios, (book.markets for book in books))
     held = np.zeros(0, dtype=np.int64) if worst is None else np.flatnonzero(worst.holds)
-    lines = (*assumptions(calibration, market, model), *surface_repairs(market), *worst_case_lines(held))
+    lines = (*assumptions(calibration, market, problem.model), *surface_repairs(market), *worst_case_lines(held))
     # what a token may lose does not hang on a volatility surface: the first state's haircuts are those of all
     return Evaluation(markets, accounts, books[0].haircuts, held, scenario_set_hash(books), lines)
+
+
+def checked_problem(
+    calibration: Calibration,
+    recent: Sequence[RecentPrices],
+    market: MarketState,
+    instruments: Instruments,
+    positions: Positions,
+    model: ModelConfiguration | None,
+    threads: int,
+) -> Problem:
+    """Return the inputs of `evaluate` as one record, checked against each other, the running hour counted."""
+    model = model or ModelConfiguration()
+    _check(calibration, recent, market, instruments, positions, model)
+    by_symbol = {prices.symbol: prices for prices in recent}
+    in_order = tuple(
+        with_running_hour(calibration, by_symbol[symbol], float(spot))
+        for symbol, spot in zip(market.symbols, market.spot, strict=True)
+    )
+    return Problem(calibration, in_order, market, instruments, model, threads)
 
 
 def priced_books(problem: Problem) -> tuple[PricedBook, ...]:
@@ -192,7 +205,7 @@ def _check(
     check_book(instruments, positions)
 
 
-def _check_beside(
+def check_beside(
     instruments: Instruments, positions: Positions, collateral: Collateral | None, unmodelled: Unmodelled | None
 ) -> None:
     if collateral is not None:

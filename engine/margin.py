@@ -32,23 +32,47 @@ USD_PER_SLOPE = 1_000_000.0
 class ModelLoss:
     """Model loss of accounts in USD: by itself, and the gross of its underlyings.
 
-    `own` and `gross` have shape (3, A): `POINT`, `SAMPLING`, `BOUND`; the rest has shape (A,).
+    `own` and `gross` have shape (3, A): `POINT`, `SAMPLING`, `BOUND`; so has `of_parts`, (3, R), what `gross` sums up.
+    `factor` (R,) is what turned the tail of each part into what is charged. The rest has shape (A,).
     """
 
     own: NDArray[np.float64]
     gross: NDArray[np.float64]
+    of_parts: NDArray[np.float64]
+    factor: NDArray[np.float64]
     stress_unweighted: NDArray[np.float64]
     binding: NDArray[np.int8]
 
 
 @dataclass(frozen=True, slots=True)
-class Portfolio:
-    """Requirement of accounts at one horizon before the rules between horizons, USD.
+class Added:
+    """What each part pays on top of the model in USD, and the size that it is charged on, shape (R,) each."""
 
-    `required` has shape (3, A): `POINT`, `SAMPLING`, `BOUND`; the rest has shape (A,).
+    size_usd: NDArray[np.float64]
+    liquidity: NDArray[np.float64]
+    concentration: NDArray[np.float64]
+    funding: NDArray[np.float64]
+
+    @property
+    def total(self) -> NDArray[np.float64]:
+        """All three."""
+        return self.liquidity + self.concentration + self.funding
+
+
+@dataclass(frozen=True, slots=True)
+class Portfolio:
+    """Requirement of accounts at one horizon before the rules between horizons, USD, and what it is made of.
+
+    `required` has shape (3, A): `POINT`, `SAMPLING`, `BOUND`; so has `credited`, the model loss with the gross share.
+    `leg_floor`, `fee`, `stress_unweighted` and `binding` have shape (A,).
     """
 
     required: NDArray[np.float64]
+    loss: ModelLoss
+    credited: NDArray[np.float64]
+    leg_floor: NDArray[np.float64]
+    added: Added
+    fee: NDArray[np.float64]
     stress_unweighted: NDArray[np.float64]
     binding: NDArray[np.int8]
 
@@ -76,15 +100,17 @@ def portfolio(
     legs = rows.sum_parts(rows.sum_positions(notional, absolute=True))
     loss = _model_loss(problem, simulated, priced, simulated.sum_positions(notional))
     floor = problem.model.leg_floor_fraction * legs
-    added = _added(problem, rows, priced, curve, notional) + fee_fraction * legs
+    added = _added(problem, rows, priced, curve, notional)
+    fee = fee_fraction * legs
     # written as a step up from the model, so that gross = model leaves it to the bit
     credited = loss.own + problem.model.gross_weight * np.maximum(loss.gross - loss.own, 0.0)
     binding = np.where(credited[BOUND] > loss.own[BOUND], COMPONENTS.index("gross"), loss.binding)
     binding = np.where(floor > credited[BOUND], COMPONENTS.index("leg_floor"), binding)
     moving = simulated.sum_parts(simulated.sum_positions(notional, absolute=True))
     binding = np.where(moving == 0.0, COMPONENTS.index("none"), binding)
+    required = np.maximum(credited, floor) + (rows.sum_parts(added.total) + fee)
     stressed = loss.stress_unweighted + _closing_in_a_crash(rows, priced, curve)
-    return Portfolio(np.maximum(credited, floor) + added, stressed, binding.astype(np.int8))
+    return Portfolio(required, loss, credited, floor, added, fee, stressed, binding.astype(np.int8))
 
 
 def _added(
@@ -93,13 +119,13 @@ def _added(
     priced: PricedHorizon,
     curve: LiquidityCurve,
     notional: NDArray[np.float64],
-) -> NDArray[np.float64]:
-    """Liquidity, concentration and funding of each account; sizes are netted within an underlying."""
+) -> Added:
+    """Liquidity, concentration and funding of each part; sizes are netted within an underlying."""
     underlying = rows.part_underlying
     size = effective_size_usd(priced, rows.part_indptr, underlying, rows.instrument, rows.quantity)
     perpetual = np.abs(rows.sum_positions(notional * is_perpetual(problem.instruments)))
     funding = perpetual * funding_fraction(problem.calibration, problem.market, problem.model, priced.hours)[underlying]
-    return rows.sum_parts(curve.liquidity(size, underlying) + curve.concentration(size, underlying) + funding)
+    return Added(size, curve.liquidity(size, underlying), curve.concentration(size, underlying), funding)
 
 
 def _closing_in_a_crash(rows: BookRows, priced: PricedHorizon, curve: LiquidityCurve) -> NDArray[np.float64]:
@@ -116,7 +142,8 @@ def _model_loss(
     parts = losses_of(problem, priced, rows.part_indptr, rows.instrument, rows.quantity)
     require_finite(rows.sum_parts(np.where(parts.finite, 0.0, 1.0)) == 0.0, "profit")
     factors = charge_factors(problem, priced.hours)
-    bounded = parts.tail_sampling * factor_of(factors, rows.part_underlying, rows.part_has_option, net_notional)
+    factor = factor_of(factors, rows.part_underlying, rows.part_has_option, net_notional)
+    bounded = parts.tail_sampling * factor
     gross_tail, gross_bounded = rows.sum_parts(parts.tail_sampling), rows.sum_parts(bounded)
     whole = _whole_accounts(problem, rows, priced, parts)
     require_finite(whole.finite, "profit")
@@ -128,6 +155,8 @@ def _model_loss(
     return ModelLoss(
         own=np.maximum(np.stack([whole.tail, whole.tail_sampling, tail_bound]), whole.stress),
         gross=np.stack([rows.sum_parts(figure) for figure in of_parts]),
+        of_parts=of_parts,
+        factor=factor,
         stress_unweighted=whole.stress_unweighted,
         binding=np.where(by_stress, COMPONENTS.index("stress"), whole.tail_component).astype(np.int8),
     )

@@ -24,6 +24,8 @@ from oracle.errors import BadConfiguration, BadData, Difference, OracleError
 from oracle.journal import Journal, ReportRow
 from oracle.keeper import LiveKeeper, build_calibration, build_client, build_keeper
 from oracle.logs import configure_logs, redact_text
+from oracle.margin_tables import show_margin
+from oracle.portfolio import read_portfolio
 from oracle.readers.history import read_history
 from oracle.recalibration import Outcome, recalibrate, recalibrate_on_schedule, seconds_until_due
 from oracle.scheduler import BackgroundWork, Daemon, describe
@@ -31,6 +33,8 @@ from oracle.signer import create_keystore
 from oracle.types import Hold
 from oracle.units import SECONDS_PER_HOUR
 from oracle.valuation import calibrate_history, load_calibration, save_calibration, summary
+from oracle.valuation.portfolio import portfolio_margin
+from oracle.valuation.portfolio_past import past_of
 from oracle.verify import verify_report
 
 app = typer.Typer(
@@ -109,6 +113,26 @@ def recalibrate_once(
         row = recalibrate(settings, journal, lambda: int(time.time()), adopt_despite_drift)
         typer.echo(f"{row.outcome}: {row.hash_before} -> {row.hash_after}\n{row.reason}")
         raise typer.Exit(BadData.exit_code if row.outcome == Outcome.HELD_BACK else 0)
+
+
+@app.command()
+def margin(
+    portfolio: Annotated[Path, typer.Option(help="JSON file of a portfolio and its market; see docs/portfolio.md.")],
+    calibration: Annotated[Path | None, typer.Option(help="Calibration artefact.")] = None,
+    history: Annotated[
+        Path | None, typer.Option(help="Directory of hourly price files to calibrate on at once; else simulated.")
+    ] = None,
+    venues: Annotated[bool, typer.Option("--venues", help="Show what venues' matrices ask beside ours.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Print the requirements of a portfolio and what they are made of: by component, leg, underlying, scenario."""
+    with _reporting(LogSettings(level="error")):
+        read = read_portfolio(portfolio)
+        result = portfolio_margin(read, past_of(read, calibration, history), venues)
+        if as_json:
+            typer.echo(json.dumps(result.to_json(), indent=1))
+        else:
+            show_margin(_console(), result)
 
 
 @app.command()

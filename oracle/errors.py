@@ -90,6 +90,10 @@ class BadBook(BadData):
     """A position that cannot be valued: unknown or unsettled expired instrument, duplicate account."""
 
 
+class BadPortfolio(BadData):
+    """A portfolio file that cannot be read, or that does not hold what a valuation needs."""
+
+
 class EndpointsDisagree(BadData):
     """Endpoints answer, but no two of them say the same."""
 
