@@ -72,9 +72,12 @@ class CalibrationSettings:
         _require_fractions(self, "es_level", "bound_confidence", "slow_decay_daily", "variance_floor")
         _require_positive(self, "library_hours", "minimum_history_hours", "fast_half_life_hours", "path_step_hours")
         _require_positive(self, "mean_block_days", "suspicious_deviations", "fallback_inflation")
-        _require_not_negative(self, "jump_threshold_deviations")
-        if abs(self.long_run_weight + self.slow_weight + self.fast_weight - 1.0) > 1e-12:
+        for name in ("jump_threshold_deviations", "long_run_weight", "slow_weight", "fast_weight"):
+            _require_not_negative(self, name)
+        if not abs(self.long_run_weight + self.slow_weight + self.fast_weight - 1.0) <= 1e-12:
             raise InvalidInput("the three variance weights do not add up to 1")
+        if len(set(self.horizon_hours)) != len(self.horizon_hours):
+            raise InvalidInput(f"horizon_hours {self.horizon_hours} names a horizon twice")
         if not self.horizon_hours or any(hours not in HORIZON_BUCKETS_HOURS for hours in self.horizon_hours):
             raise InvalidInput(f"horizon_hours {self.horizon_hours}: choose from {HORIZON_BUCKETS_HOURS}")
         if self.replicates < 20:

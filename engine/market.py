@@ -15,6 +15,12 @@ SLICE_NODES = 7
 AT_THE_MONEY = 3
 HIGHEST_VOLATILITY = 20.0
 """A level above 2,000 % a year is a unit error, not a market."""
+LOWEST_VOLATILITY = 1e-6
+"""A level below a part per million a year is one too; from far below, squares are lost."""
+FARTHEST_FROM_SPOT = 100.0
+"""A forward or a discount factor beyond this factor is an error of units or decimals: it would take margin to 0."""
+FARTHEST_STRIKE = 1e9
+"""Forwards; farther in the money an option's profit is lost in the rounding of its price."""
 HIGHEST_SPOT = 9.2e10
 """Above it a price does not fit the integers of eight decimals that histories hold."""
 
@@ -88,14 +94,21 @@ class MarketState:
         for name in ("spot", "forward", "vol_nodes", "discount", "slice_seconds"):
             _require(getattr(self, name) > 0, getattr(self, name), name, "is not positive")
         _require(self.funding_cap_hourly >= 0, self.funding_cap_hourly, "funding_cap_hourly", "is negative")
+        _require(self.vol_nodes >= LOWEST_VOLATILITY, self.vol_nodes, "vol_nodes", "is below 1e-6 (0.0001 % a year)")
         _require(self.vol_nodes <= HIGHEST_VOLATILITY, self.vol_nodes, "vol_nodes", "is above 20 (2,000 % a year)")
         _require(self.spot <= HIGHEST_SPOT, self.spot, "spot", "is above 9.2e10, more than eight decimals can hold")
         known = (self.slice_underlying >= 0) & (self.slice_underlying < len(self.symbols))
         _require(known, self.slice_underlying, "slice_underlying", "is not a listed underlying")
+        spot = self.spot[self.slice_underlying]
+        _require(_near(self.forward, spot), self.forward, "forward", "is not within a factor of 100 of spot")
+        _require(_near(self.discount, np.ones(1)), self.discount, "discount", "is not within a factor of 100 of 1")
 
 
 def check_market(market: MarketState, instruments: Instruments) -> None:
-    """Raise `InvalidInput` when an instrument's underlying or slice is unknown to the market, or they disagree."""
+    """Raise `InvalidInput` when an instrument does not fit the market.
+
+    Its underlying or slice is unknown, they disagree, or its strike is beyond what a price can resolve.
+    """
     underlyings, slices = len(market.symbols), market.slice_seconds.size
     for row in range(len(instruments)):
         underlying, slice_ = int(instruments.underlying[row]), int(instruments.slice[row])
@@ -113,6 +126,16 @@ def check_market(market: MarketState, instruments: Instruments) -> None:
                 f"instrument {row}: expires in {instruments.seconds_to_expiry[row]} s, its slice in "
                 f"{market.slice_seconds[slice_]} s"
             )
+        if instruments.strike[row] > FARTHEST_STRIKE * market.forward[slice_]:
+            raise InvalidInput(
+                f"instrument {row}: strike {instruments.strike[row]:g} is more than {FARTHEST_STRIKE:g} times the "
+                f"forward {market.forward[slice_]:g}: check its decimals"
+            )
+
+
+def _near(value: NDArray[np.float64], level: NDArray[np.float64]) -> NDArray[np.bool_]:
+    near: NDArray[np.bool_] = (value <= FARTHEST_FROM_SPOT * level) & (FARTHEST_FROM_SPOT * value >= level)
+    return near
 
 
 def _frozen(value: object, dtype: type) -> NDArray[np.generic]:

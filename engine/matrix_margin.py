@@ -9,14 +9,14 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.book import Instruments, Kind, Positions
-from engine.errors import NonFiniteResult
+from engine.book import Instruments, Kind, Positions, check_book
+from engine.errors import InvalidInput, NonFiniteResult
 from engine.kernels.black76 import price
 from engine.kernels.profit import ProfitTable
 from engine.kernels.revalue import FactorPaths, SurfaceResponse, revalue
 from engine.kernels.special import exp_array, log_array
 from engine.kernels.tail import worst_stress
-from engine.market import MarketState
+from engine.market import MarketState, check_market
 from engine.rows import cut_into_rows
 from engine.scenarios.matrix import VenueMatrix
 from engine.surface.arbitrage import node_slice
@@ -32,9 +32,12 @@ def matrix_margin(
 
     Raises
     ------
+    InvalidInput
+        If instruments, market, positions and matrix do not fit each other; the message names the value.
     NonFiniteResult
         If a profit is not finite; the message names the account.
     """
+    check_book(instruments, positions)
     table = matrix_profits(matrix, instruments, market, threads)
     weighted = table.dense() * matrix.scenarios.weight[instruments.underlying][:, None, :]
     rows = cut_into_rows(instruments, positions)
@@ -49,6 +52,12 @@ def matrix_margin(
 def matrix_profits(matrix: VenueMatrix, instruments: Instruments, market: MarketState, threads: int = 1) -> ProfitTable:
     """Return the profit in USD of one contract of every instrument in every cell, unweighted."""
     scenarios = matrix.scenarios
+    check_market(market, instruments)
+    if len(scenarios.log_return) != len(market.symbols):
+        raise InvalidInput(
+            f"the matrix {scenarios.name} is of {len(scenarios.log_return)} underlyings, the market of "
+            f"{len(market.symbols)}"
+        )
     still = np.zeros(market.slice_seconds.size)
     paths = FactorPaths(
         scenarios.hours, scenarios.log_return, np.zeros(1, np.int64), np.zeros_like(scenarios.log_return)

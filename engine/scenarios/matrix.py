@@ -31,6 +31,11 @@ class Shock:
     volatility: float
     weight: float = 1.0
 
+    def __post_init__(self) -> None:
+        moves = all(-1.0 < move < float("inf") for move in (self.spot, self.volatility))
+        if not (moves and 0.0 <= self.weight <= 1.0):
+            raise InvalidInput(f"{self}: moves must be finite and above -1, the weight within [0, 1]")
+
 
 @dataclass(frozen=True, slots=True)
 class VenueMatrix:
@@ -72,8 +77,9 @@ class Ranges:
     volatility_down: float
 
     def __post_init__(self) -> None:
-        if not (0.0 < self.price < 1.0 and self.volatility_up > 0.0 and 0.0 < self.volatility_down < 1.0):
-            raise InvalidInput(f"{self}: price and volatility_down within (0, 1), volatility_up above 0")
+        up = 0.0 < self.volatility_up < float("inf")
+        if not (0.0 < self.price < 1.0 and up and 0.0 < self.volatility_down < 1.0):
+            raise InvalidInput(f"{self}: price and volatility_down within (0, 1), volatility_up above 0 and finite")
 
 
 DERIBIT_RANGES: Mapping[str, Ranges] = {"BTC": Ranges(0.16, 0.50, 0.25), "ETH": Ranges(0.18, 0.40, 0.25)}

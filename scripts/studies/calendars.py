@@ -38,8 +38,7 @@ DAYS = (7, 30, 180)
 SHORT, MONTH, LONG = range(3)
 NEUTRAL = math.sqrt(180 / 7)
 """Weight of a 7-day leg whose vega is that of one of 180 days."""
-SECONDS_A_DAY, SECONDS_A_YEAR, SECONDS_AN_HOUR = 86_400, 365 * 86_400, 3_600
-LEAST_STRIKES = 5
+SECONDS_AN_HOUR, SECONDS_A_DAY, SECONDS_A_YEAR = 3_600, 86_400, 365 * 86_400
 COLUMNS = (
     "matrix", "our model", "our IM", "our MM", "model / matrix", "IM / matrix",
     "realised ES 99", "realised worst", "matrix breached",
@@ -97,7 +96,7 @@ class Result:
 
 
 def read_chains(path: Path) -> list[Chain]:
-    """Return the chains of a file, fitted; expiries with fewer than `LEAST_STRIKES` usable strikes are left out."""
+    """Return the chains of a file, fitted; expiries with fewer than five usable strikes are left out."""
     rows: dict[tuple[str, str], list[dict[str, str]]] = {}
     with gzip.open(path, "rt", newline="") as text:
         for row in csv.DictReader(text):
@@ -126,7 +125,7 @@ def _smile(quotes: list[dict[str, str]], years: float, index: float) -> Smile | 
         k = math.log(float(row["strike"]) / float(row["fwd"]))
         if row["mark_iv"] and (k >= 0.0) == (row["cp"] == "C"):
             points[k] = float(row["mark_iv"])
-    if len(points) < LEAST_STRIKES:
+    if len(points) < 5:
         return None
     strikes = np.array(sorted(points))
     marks = np.array([points[k] for k in strikes])
@@ -213,20 +212,17 @@ def margins(calibration: engine.Calibration, chain: Chain) -> Iterator[Result]:
         )
 
 
-def calibrated_until(
-    history: History, hour: int, settings: engine.CalibrationSettings | None = None
-) -> engine.Calibration:
+def calibrated_until(history: History, hour: int) -> engine.Calibration:
     """Return the calibration to all prices known at an hour."""
     prices = [(p, p.hour <= hour) for p in history.prices]
     levels = [(v, v.hour <= hour) for v in history.volatility]
     return engine.calibrate(
         [engine.PriceHistory(p.symbol, p.hour[kept], p.close_e8[kept], p.volume[kept]) for p, kept in prices],
         [engine.VolatilityHistory(v.symbol, v.hour[kept], v.level_ppm[kept]) for v, kept in levels if kept.any()],
-        settings,
     )
 
 
-def study(data: Path, settings: engine.CalibrationSettings | None = None) -> list[Result]:
+def study(data: Path) -> list[Result]:
     """Margin every book on every chain of a directory."""
     history = read_history(data, SYMBOLS)
     last_hour = min(int(p.hour[-1]) for p in history.prices)
@@ -235,7 +231,7 @@ def study(data: Path, settings: engine.CalibrationSettings | None = None) -> lis
     for chain in read_chains(data / "option_chains.csv.gz"):
         hour = min(chain.timestamp // SECONDS_AN_HOUR, last_hour)
         if hour not in calibrations:
-            calibrations[hour] = calibrated_until(history, hour, settings)
+            calibrations[hour] = calibrated_until(history, hour)
         results += margins(calibrations[hour], chain)
     return results
 
