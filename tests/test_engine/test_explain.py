@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine import COMPONENTS, InvalidInput, MarketState, ModelConfiguration
+from engine import COMPONENTS, Collateral, InvalidInput, Kind, MarketState, evaluate
 from engine.explain import explain
 from engine.kernels.profit import ProfitTable
 from engine.kernels.tail import expected_shortfall, worst_stress
@@ -17,7 +17,7 @@ from engine.priced import Problem, SampledTable, price_horizon
 from engine.rows import cut_into_rows
 from engine.scenario_losses import tail_shares, worst_scenarios
 from tests import model_cases
-from tests.test_engine.test_model_margin import BOOKS, BOX, LISTED, PLAIN, STATE, run
+from tests.test_engine.test_model_margin import BOOKS, BOX, FREE, LISTED, PLAIN, STATE, run
 
 pytestmark = pytest.mark.fast
 NO_RECENT = model_cases.no_recent("BTC", "ETH")
@@ -138,11 +138,11 @@ def test_underlyings_are_what_gross_adds_up():
     bound = amounts["model"] + amounts["sampling_error"] + amounts["parameter_error"]
     assert amounts["gross"] == pytest.approx(0.2 * (gross - bound), rel=1e-12)
     assert [part.net_usd for part in horizon.underlyings] == [-120_000.0, 60_000.0]
-    assert all(part.bound_factor >= 1.0 for part in horizon.underlyings)
+    assert all(part.charge_factor >= 1.0 for part in horizon.underlyings)
 
 
 def test_what_binds_shows_in_its_line():
-    floored = explained(BOX, ModelConfiguration(liquidation_fee_fraction=0.0, initial_over_maintenance=0.0)).initial
+    floored = explained(BOX, replace(FREE, initial_over_maintenance=0.0)).initial
     least = explained({0: 1.0, 1: -1.0}).initial
     assert (floored.binding, least.binding) == ("leg_floor", "maintenance")
     assert dict(floored.components)["leg_floor"] > 0.0 and dict(least.components)["maintenance"] > 0.0
@@ -151,15 +151,15 @@ def test_what_binds_shows_in_its_line():
 def test_a_cap_by_ratios_is_what_it_saves(monkeypatch):
     """A made-up sum of ratios that asks half: the line is the other half, taken off."""
     import engine.explain as module
-    import engine.margin as margin
+    import engine.requirements as requirements
 
     before = explained({0: 1.0}, replace(PLAIN, initial_over_maintenance=0.0)).initial.required_usd
-    real = margin.sum_of_ratios
+    real = requirements.sum_of_ratios
 
     def half(problem, rows, markets, name):
         return np.minimum(real(problem, rows, markets, name), 0.5 * before if name == "initial" else 0.25 * before)
 
-    monkeypatch.setattr(margin, "sum_of_ratios", half)
+    monkeypatch.setattr(requirements, "sum_of_ratios", half)
     monkeypatch.setattr(module, "sum_of_ratios", half)
     found = explained({0: 1.0}, replace(PLAIN, initial_over_maintenance=0.0)).initial
     assert found.binding == "sum_of_ratios"
@@ -214,6 +214,43 @@ def test_an_arbitrage_is_explained_on_the_state_that_asks_more():
         assert found.maintenance.required_usd == asked.maintenance[0]
         assert sum(v for _, v in found.initial.components) == pytest.approx(asked.initial[0], rel=1e-12)
         assert any("repaired" in line for line in found.assumptions)
+
+
+@pytest.mark.parametrize("account", [{0: -1.0}, {8: -20.0, 0: 1.0}, {3: -1.0, 6: -1.0}, {}])
+@pytest.mark.parametrize("issuer", [(), ((1, 1),), ((1, 0),)])
+@pytest.mark.parametrize("tokens", [{17: 10.0}, {16: 0.5, 17: 3.0}, {16: 0.0}])
+def test_collateral_is_explained_as_it_is_charged(account, issuer, tokens):
+    rows = [(int(LISTED.kind[i]), int(LISTED.underlying[i]), int(LISTED.slice[i]), LISTED.strike[i]) for i in range(16)]
+    listed = model_cases.instruments(STATE, [*rows, (Kind.SPOT, 0, -1, 0.0), (Kind.SPOT, 1, -1, 0.0)])
+    calibration, positions = model_cases.small_calibration(), model_cases.book(account)
+    pledged = Collateral(model_cases.book(tokens), issuer)
+    given = calibration, NO_RECENT, STATE, listed, positions, PLAIN
+    found = explain(*given, collateral=pledged)
+    result = evaluate(*given, collateral=pledged)
+    asked, haircut = result.accounts, result.haircuts
+    assert found.initial.binding == COMPONENTS[asked.binding[0]]
+    for horizon, required in ((found.initial, asked.initial[0]), (found.maintenance, asked.maintenance[0])):
+        assert horizon.required_usd == required
+        amounts = dict(horizon.components)
+        assert sum(amounts.values()) == pytest.approx(required, rel=1e-12, abs=1e-9)
+        assert amounts["collateral"] >= -1e-9 * required
+        shares = [leg.share_usd for leg in horizon.legs]
+        assert sum(shares) == pytest.approx(horizon.shared_usd, rel=1e-9, abs=1e-9)
+        assert sum(leg.value_usd for leg in horizon.legs) == pytest.approx(asked.value[0], rel=1e-12, abs=1e-9)
+        held = {leg.instrument: leg for leg in horizon.legs if leg.is_token}
+        assert set(held) == {i for i, quantity in tokens.items() if quantity}
+        if horizon is found.initial:
+            for i, leg in held.items():
+                size = tokens[i] * STATE.spot[i - 16]
+                fraction = haircut.initial[i - 16] + haircut.slope[i - 16] * size / 1e6
+                assert leg.alone_usd == pytest.approx(size * min(fraction, 1.0), rel=1e-12)
+
+
+def test_a_token_that_hedges_has_a_share_against_the_position():
+    listed = model_cases.instruments(STATE, [(Kind.PERPETUAL, 1, -1, 0.0), (Kind.SPOT, 1, -1, 0.0)])
+    given = model_cases.small_calibration(), NO_RECENT, STATE, listed, model_cases.book({0: -20.0}), PLAIN
+    position, token = explain(*given, collateral=Collateral(model_cases.book({1: 12.0}))).initial.legs
+    assert token.share_usd == pytest.approx(-12.0 / 20.0 * position.share_usd, rel=1e-9) and token.share_usd < 0.0
 
 
 def test_one_account_at_a_time():

@@ -90,6 +90,8 @@ def put(path: str, value: object) -> str:
         ("positions.5", {"kind": "spot", "underlying": "BTC", "quantity": 1, "inverse": True}, "leave inverse out"),
         ("collateral.0.quantity", "-1", "collateral.0.quantity"),
         ("collateral.0.underlying", "STETH", "STETH is not in the market"),
+        ("collateral.0.same_issuer", ["STETH"], "STETH is not in the market"),
+        ("collateral", [{"underlying": "ETH", "quantity": 1}] * 2, "names a token twice"),
         ("model.es_level", 1, "model.es_level.*not permitted"),
         ("model.gross_weight_ppm", 2_000_000, "model.gross_weight_ppm"),
         ("note", "x", "note.*not permitted"),

@@ -94,7 +94,26 @@ def test_a_hedge_has_a_negative_share_and_collateral_is_a_leg() -> None:
     token = portfolio_margin(parse_portfolio(json.dumps(case("box_with_collateral"))), PAST)
     assert token.initial.legs[-1].position == "collateral ETH"
     assert token.equity_micro >= token.initial.legs[-1].value_micro == 2 * 3_000 * 10**6 - 1
-    assert any(line.startswith("Collateral tokens are charged as spot") for line in token.assumptions)
+    assert token.initial.components["collateral"] > 0
+
+
+def test_a_token_that_hedges_lowers_and_one_of_the_same_issuer_does_not() -> None:
+    data = case("linear_hedge")
+    short = [p for p in data["positions"] if p["underlying"] == "ETH"]
+    asked = {}
+    for name, tokens in {
+        "cash": [],
+        "hedge": [{"underlying": "ETH", "quantity": "20"}],
+        "same issuer": [{"underlying": "ETH", "quantity": "20", "same_issuer": ["ETH"]}],
+    }.items():
+        portfolio = parse_portfolio(json.dumps({**data, "positions": short, "collateral": tokens}))
+        asked[name] = portfolio_margin(portfolio, PAST).initial
+    assert asked["hedge"].required_micro < 0.5 * asked["cash"].required_micro
+    assert asked["same issuer"].required_micro > asked["cash"].required_micro
+    token = asked["same issuer"].legs[-1]
+    assert token.share_micro == 0 and token.alone_micro > 0
+    assert asked["same issuer"].components["collateral"] == pytest.approx(token.alone_micro, abs=2)
+    assert asked["hedge"].legs[-1].share_micro * asked["hedge"].legs[0].share_micro < 0
 
 
 def test_the_engines_refusal_names_the_value() -> None:
@@ -178,7 +197,7 @@ def test_a_simulated_past_ends_at_the_portfolio_and_a_venue_without_ranges_says_
     assert margin.calibration_label == "simulated history" and margin.calibration_last == "2026-01-08 21:00 UTC"
     asked = {one.venue: one for one in margin.venues}
     assert asked["Deribit"].required_micro is None and "no ranges for SOL" in asked["Deribit"].note
-    assert asked["Paradex"].required_micro == pytest.approx(10 * 150 * 0.16e6 + 10 * 3_110 * 0.16e6, rel=1e-6)
+    assert asked["Paradex"].required_micro == pytest.approx(10 * 150 * 0.16e6, rel=1e-6)
 
 
 def test_a_directory_of_prices_is_fitted_up_to_the_portfolios_time(tmp_path: Path) -> None:
