@@ -12,9 +12,9 @@ from oracle.units import MICRO_PER_USD, PPM, SECONDS_PER_HOUR
 _DRAWN = {
     "historical": "{block} that begins {at}",
     "historical_trend": "{block} that begins {at}, stretched by the trend",
-    "monte_carlo": "Monte Carlo {number}",
-    "monte_carlo_correlated": "Monte Carlo {number}, correlation stressed to one",
-    "monte_carlo_independent": "Monte Carlo {number}, correlation stressed to zero",
+    "monte_carlo": "Monte Carlo, {label}",
+    "monte_carlo_correlated": "Monte Carlo, {label}, correlation stressed to one",
+    "monte_carlo_independent": "Monte Carlo, {label}, correlation stressed to zero",
 }
 
 
@@ -33,7 +33,7 @@ def scenario_words(one: ScenarioLoss, moves: Sequence[Move], loss_micro: int, co
     name = f"stress, {one.label}"
     if one.component in _DRAWN:
         at = utc(int(one.label) * SECONDS_PER_HOUR) if one.component.startswith("historical") else ""
-        name = _DRAWN[one.component].format(block=block, at=at, number=one.number)
+        name = _DRAWN[one.component].format(block=block, at=at, label=one.label)
     after = f", after {one.hour} h" if one.hour else ""
     moved = ", ".join((*_prices(moves), *_volatilities(moves))) or "nothing moves"
     weight = counted_micro * PPM // loss_micro if loss_micro > 0 else PPM
