@@ -10,9 +10,15 @@ import numpy as np
 from oracle.errors import BadPortfolio
 from oracle.portfolio import Portfolio, utc
 from oracle.readers.history import HourlyPrices, read_history
-from oracle.readers.volatility_files import HourlyVolatility
 from oracle.units import PRICE_SCALE_E8, SECONDS_PER_HOUR
-from oracle.valuation.artefact import SIMULATED_LABEL, Calibration, calibrate, load_calibration, simulate_history
+from oracle.valuation.artefact import (
+    SIMULATED_LABEL,
+    Calibration,
+    calibrate,
+    calibrate_history,
+    load_calibration,
+    simulate_history,
+)
 
 SIMULATED_HOURS = 4 * 365 * 24
 SIMULATED_SEED = 20_260_101
@@ -63,19 +69,8 @@ def past_of(portfolio: Portfolio, artefact: Path | None, history: Path | None) -
 
 
 def _fitted(portfolio: Portfolio, directory: Path) -> Calibration:
-    history = read_history(directory, list(portfolio.market))
     last_hour = portfolio.time // SECONDS_PER_HOUR
-    prices = [_until(series, last_hour) for series in history.prices]
-    volatility = [
-        HourlyVolatility(one.symbol, one.hour[one.hour <= last_hour], one.level_ppm[one.hour <= last_hour])
-        for one in history.volatility
-    ]
-    return calibrate(prices, volatility, portfolio.model)
-
-
-def _until(series: HourlyPrices, last_hour: int) -> HourlyPrices:
-    kept = series.hour <= last_hour
-    return HourlyPrices(series.symbol, series.hour[kept], series.close_e8[kept], series.volume[kept])
+    return calibrate_history(read_history(directory, list(portfolio.market), last_hour=last_hour), portfolio.model)
 
 
 def _simulated(portfolio: Portfolio) -> Calibration:
