@@ -117,10 +117,10 @@ def assumptions(calibration: Calibration, market: MarketState, model: ModelConfi
         f"{model.maintenance_horizon_hours} h; losses inside the initial horizon exceed it 2.5 to 3 times as often.",
         f"The bound takes the date bootstrap at {model.bound_confidence:.0%} with kappa = {calibration.kappa:g}: its "
         "coverage has not been calibrated by simulation yet.",
-        "Scenarios are filtered historical paths and a stress list: no Monte Carlo set yet.",
-        "Futures move with spot: no shock of basis or rates.",
+        _drawn_assumption(model),
+        "Term structure, skew, curvature, basis and rates move in Monte Carlo sets alone, each by one draw for all "
+        f"underlyings; the surface's dynamics are {_surface_source(calibration)}.",
         "Volatility slices are checked for arbitrage at their nodes as they are quoted, not after a shock.",
-        "A smile keeps its shape: its level is shocked, its skew and curvature are not.",
         "Liquidity is charged at the deviation of a day now, not below that of the long run, on the largest delta that "
         "an underlying's book has within its 99.5 % range; positions and collateral are closed one after the other.",
         "Cash is the numeraire: the quote token's own de-peg enters as a rise of all prices only. Ratios of inverse "
@@ -144,6 +144,20 @@ def assumptions(calibration: Calibration, market: MarketState, model: ModelConfi
                 "filter's own variance ratio stands in."
             )
     return tuple(lines)
+
+
+def _drawn_assumption(model: ModelConfiguration) -> str:
+    if not model.monte_carlo_points:
+        return "Scenarios are filtered historical paths and a stress list: Monte Carlo sets are switched off."
+    return (
+        f"Monte Carlo goes in one step to the horizon, 16 scrambles of {model.monte_carlo_points} points for each of "
+        "three correlations; for maintenance its moves are those to the worst point on the way, all underlyings at once."
+    )
+
+
+def _surface_source(calibration: Calibration) -> str:
+    days = calibration.surface.days
+    return f"fitted to {days} daily changes" if days else "published figures of Deribit's surfaces, not fitted"
 
 
 def _carry_assumptions(carry: Carry, model: ModelConfiguration) -> list[str]:

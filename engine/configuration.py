@@ -9,6 +9,8 @@ from dataclasses import asdict, dataclass
 from engine.errors import InvalidInput
 
 HORIZON_BUCKETS_HOURS = (1, 4, 24, 72)
+LEAST_POINTS = 128
+"""Of a scramble: it fills a tile of the kernels."""
 EXPECTED_SHORTFALL, VALUE_AT_RISK = MEASURES = ("expected_shortfall", "value_at_risk")
 
 
@@ -96,6 +98,8 @@ class ModelConfiguration:
         Level of the measure, and of its upper bound.
     initial_horizon_hours, maintenance_horizon_hours : int
         Initial: loss at the end of the horizon. Maintenance: worst loss on the path over the liquidation horizon.
+    monte_carlo_points : int
+        Points of each of the 16 scrambles of a Monte Carlo set, a power of two from 128 on; 0 leaves Monte Carlo out.
     gross_weight : float
         Share of the gross requirement (sum over underlyings) that no offset between underlyings takes away.
     leg_floor_fraction : float
@@ -128,6 +132,7 @@ class ModelConfiguration:
     bound_confidence: float = 0.95
     initial_horizon_hours: int = 24
     maintenance_horizon_hours: int = 4
+    monte_carlo_points: int = 512
     gross_weight: float = 0.2
     leg_floor_fraction: float = 0.002
     initial_over_maintenance: float = 0.1

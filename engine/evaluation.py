@@ -21,6 +21,7 @@ COMPONENTS = (
     "monte_carlo_independent",
     "collateral",
     "unmodelled",
+    "monte_carlo_trend",
 )
 """What can bind a requirement; the int8 codes of an `Evaluation` index this table."""
 POINT, SAMPLING, BOUND = range(3)

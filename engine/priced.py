@@ -15,7 +15,7 @@ from engine.errors import InvalidInput
 from engine.kernels.profit import TILE, ProfitTable
 from engine.kernels.revalue import FactorPaths, revalue
 from engine.market import MarketState
-from engine.scenarios.historical import historical_paths, stretched_by_trend
+from engine.scenarios.drawn import drawn_sets
 from engine.scenarios.scenario_set import ScenarioSet
 from engine.scenarios.stress import Ranges, alone_indices, horizon_ranges, stress_set, twist_set
 from engine.slopes import Slopes, slopes_of
@@ -66,7 +66,7 @@ class PricedHorizon:
     sets : tuple of ScenarioSet
         Those that were drawn first, then the stress lists.
     sampled : tuple of SampledTable
-        Historical paths, plain and stretched by the trend where that is on.
+        Those of `engine.scenarios.drawn`.
     stress, stress_weighted : tuple of ProfitTable
         Parallel list and twist, as they are and times their weights.
     rise_profit, fall_profit : float64 arrays, shape (I,)
@@ -103,19 +103,15 @@ def price_horizon(problem: Problem, hours: int, every_hour: bool) -> PricedHoriz
         Value the book after each hour, so that the worst point of a path counts (maintenance); else at the end only.
     """
     calibration, market, instruments = problem.calibration, problem.market, problem.instruments
-    threads, model = problem.threads, problem.model
-    moves = calibration.surface
-    paths = historical_paths(calibration, problem.recent, hours)
-    drawn = [("historical", paths)]
-    if model.trend_addon:
-        stretched = stretched_by_trend(paths, calibration, problem.recent, model.trend_strength)
-        drawn.append(("historical_trend", stretched))
-    ranges = horizon_ranges(paths, _least_range(calibration, market, hours))
+    threads, moves = problem.threads, calibration.surface
+    drawn = drawn_sets(calibration, problem.recent, hours, every_hour, problem.model)
+    ranges = horizon_ranges(drawn[0][1], _least_range(calibration, market, hours))
     stress, twist = stress_set(market.symbols, ranges), twist_set(market.symbols, ranges)
     parallel, link = parallel_response(market, moves), thirty_day_link(market)
-    steps = np.arange(hours, dtype=np.int64) if every_hour else np.array([hours - 1], dtype=np.int64)
     sampled = []
     for component, scenarios in drawn:
+        points = scenarios.hours.size
+        steps = np.arange(0 if every_hour else points - 1, points, dtype=np.int64)
         shock = level_shock(scenarios.volatility_shock[:, steps], scenarios.log_return[:, steps], link, moves)
         shape = scenarios.shape_shock[:, :, steps] if scenarios.shape_shock.size else None
         factors = FactorPaths(scenarios.hours, scenarios.log_return, steps, shock, shape)

@@ -104,6 +104,9 @@ class ModelSettings(_Section):
     stress_cap_ppm: int = Field(
         1_250_000, ge=1_000_000, le=10_000_000, description="Most that the stressed month multiplies a margin by."
     )
+    monte_carlo_points: int = Field(
+        512, ge=0, le=65_536, description="Points of each of 16 scrambles, a power of two from 128 on; 0: none."
+    )
     trend_addon: bool = Field(True, description="Stretch falls after falls and rises after rises.")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -77,6 +78,4 @@ def stretched_by_trend(
         fall, rise = trend_stretch(trend_today(calibration, prices), strength)
         moves = log_return[underlying]
         log_return[underlying] = np.where(moves < 0.0, fall * moves, rise * moves)
-    return ScenarioSet(
-        f"{paths.name}, trend", paths.hours, log_return, paths.volatility_shock, paths.weight, paths.label
-    )
+    return replace(paths, name=f"{paths.name}, trend", log_return=log_return)

@@ -61,8 +61,9 @@ class ScenarioSet:
         """Sha256 (hex) of the name, labels and bytes of every table, each with its shape; defaults are left out."""
         digest = hashlib.sha256(f"{self.name}\n{','.join(self.label)}\n".encode())
         tables = [(self.hours, "<i8"), (self.log_return, "<f8"), (self.volatility_shock, "<f8"), (self.weight, "<f8")]
+        if self.scrambles != 1:
+            digest.update(f"{self.scrambles} scrambles\n".encode())
         if self.probability is not None:
-            digest.update(f"{self.scrambles} scrambles".encode())
             tables.append((self.probability, "<f8"))
         if self.shape_shock.size:
             tables.append((self.shape_shock, "<f8"))

@@ -205,6 +205,7 @@ def engine_configuration(model: ModelSettings) -> engine.ModelConfiguration:
             stress_weight=model.stress_weight_ppm / PPM,
             stress_cap=model.stress_cap_ppm / PPM,
             trend_addon=model.trend_addon,
+            monte_carlo_points=model.monte_carlo_points,
         )
     except engine.EngineError as error:
         raise BadConfiguration(f"model: {error}", "correct the section model") from error

@@ -13,6 +13,7 @@ _DRAWN = {
     "historical": "{block} that begins {at}",
     "historical_trend": "{block} that begins {at}, stretched by the trend",
     "monte_carlo": "Monte Carlo, {label}",
+    "monte_carlo_trend": "Monte Carlo, {label}, moves stretched by the trend",
     "monte_carlo_correlated": "Monte Carlo, {label}, correlation stressed to one",
     "monte_carlo_independent": "Monte Carlo, {label}, correlation stressed to zero",
 }
