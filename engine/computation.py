@@ -151,7 +151,7 @@ def _drawn_assumption(model: ModelConfiguration) -> str:
         return "Scenarios are filtered historical paths and a stress list: Monte Carlo sets are switched off."
     return (
         f"Monte Carlo goes in one step to the horizon, 16 scrambles of {model.monte_carlo_points} points for each of "
-        "three correlations; for maintenance its moves are those to the worst point on the way, all underlyings at once."
+        "three correlations; for maintenance its moves are those to the worst point on the way, together."
     )
 
 

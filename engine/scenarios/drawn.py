@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.configuration import ModelConfiguration, settings_hash
+from engine.configuration import ModelConfiguration
 from engine.dynamics.calibration import Calibration
 from engine.dynamics.history import RecentPrices
 from engine.scenarios.historical import historical_paths, stretched_by_trend
@@ -28,7 +29,7 @@ HOURS_A_DAY = 24.0
 CASE_COMPONENTS = ("monte_carlo", "monte_carlo_correlated", "monte_carlo_independent")
 """In the order of `engine.dynamics.joint.CASES`."""
 SEED_DIGITS = 15
-"""Of the configuration's hash, in hexadecimal: sixty bits."""
+"""Of the hash of the settings, in hexadecimal: sixty bits."""
 
 Drawn = tuple[tuple[str, ScenarioSet], ...]
 
@@ -47,7 +48,8 @@ def drawn_sets(
     worst_point : bool
         Monte Carlo moves to the worst point on the way instead of to the end; historical paths hold every hour anyway.
     model : ModelConfiguration
-        Its hash is the seed, so that successive reports share their random numbers and differ by the market alone.
+        The hash of its Monte Carlo settings is the seed: successive reports share their random numbers and differ by
+        the market alone, and a switch of the model changes what it switches and nothing else.
 
     Returns
     -------
@@ -58,8 +60,10 @@ def drawn_sets(
     drawn = [("historical", paths)]
     sets: list[tuple[str, ScenarioSet]] = []
     if model.monte_carlo_points:
-        seed, shape = int(settings_hash(model)[:SEED_DIGITS], 16), shape_deviations(calibration, recent, hours)
-        cases = monte_carlo_sets(calibration, recent, hours, worst_point, seed, model.monte_carlo_points, shape)
+        shape = shape_deviations(calibration, recent, hours)
+        cases = monte_carlo_sets(
+            calibration, recent, hours, worst_point, seed_of(model), model.monte_carlo_points, shape
+        )
         sets = list(zip(CASE_COMPONENTS, cases, strict=True))
     if model.trend_addon:
         strength = model.trend_strength
@@ -67,6 +71,12 @@ def drawn_sets(
         if sets:
             sets.append(("monte_carlo_trend", stretched_by_trend(sets[0][1], calibration, recent, strength)))
     return (*drawn, *sets)
+
+
+def seed_of(model: ModelConfiguration) -> int:
+    """Return the seed of the model's Monte Carlo sets."""
+    text = f"monte carlo, {model.monte_carlo_points} points"
+    return int(hashlib.sha256(text.encode()).hexdigest()[:SEED_DIGITS], 16)
 
 
 def shape_deviations(calibration: Calibration, recent: Sequence[RecentPrices], hours: int) -> NDArray[np.float64]:

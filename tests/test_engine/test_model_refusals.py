@@ -109,8 +109,12 @@ def test_inputs_that_do_not_fit_each_other_are_refused():
     calibration, nobody = model_cases.small_calibration(), model_cases.book()
     with pytest.raises(InvalidInput, match="es_level is 0.975 in the model"):
         run(nobody, replace(PLAIN, es_level=0.975))
-    with pytest.raises(InvalidInput, match="no bound for BTC, 72 h"):
+    with pytest.raises(InvalidInput, match="joint dynamics over 4, 24 h, not 72 h"):
         run(nobody, replace(PLAIN, initial_horizon_hours=72))
+    with pytest.raises(InvalidInput, match="no bound for BTC, 72 h"):
+        run(nobody, replace(PLAIN, initial_horizon_hours=72, monte_carlo_points=0))
+    with pytest.raises(InvalidInput, match="monte_carlo_points 100: a power of two from 128 on, or 0"):
+        replace(PLAIN, monte_carlo_points=100)
     with pytest.raises(InvalidInput, match="one is needed for each"):
         evaluate(calibration, model_cases.no_recent("BTC"), STATE, LISTED, nobody)
     with pytest.raises(InvalidInput, match="no instrument"):
