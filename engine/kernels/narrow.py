@@ -2,8 +2,8 @@
 
 Let T = sum of |q_p| L_p over an account's n positions, L the largest absolute profit of an instrument; no profit of the
 account exceeds T. Powers of two scale rows to at most 1 and the account to 1/2 <= T < 1, which rounds nothing. With
-u = 2^-24, an entry and a quantity are rounded once each and their products summed by n fused operations, so a profit y32
-in float32 lies within
+u = 2^-24, an entry and a quantity are rounded once each and their products summed by n fused operations, so that a
+profit y32 in float32 lies within
 
     |y32 - sum q P| <= (n + 2) u / (1 - (n + 2) u) T        (Higham, Accuracy and Stability, 2002, lemma 3.1 and (3.5))
 

@@ -88,15 +88,13 @@ def refine_rows(
         while c < end[t]:
             account, place = chosen.row[rows[c]], places[c]
             among = chosen.scenario[place] - t * TILE
-            chosen.value[place] = _profit(
-                tiles, t, among, instrument, quantity, indptr[account], indptr[account + 1]
-            )
+            chosen.value[place] = _profit(tiles, t, among, instrument, quantity, indptr[account], indptr[account + 1])
             c += 1
 
 
 @kernel
 def finish_rows(target: Target, chosen: Chosen, es_out: Vector, var_out: Vector, worst_out: Vector) -> None:
-    """Write the figures of each account to its place; NaN where nothing is chosen, as every profit is NaN or infinite."""
+    """Write the figures of each account to its place; NaN where nothing is chosen: no profit is finite."""
     weight, mass, need, _, _ = target
     room = 0
     for r in range(chosen.row.size):

@@ -98,9 +98,7 @@ def stress_rows(
         for row in range(first_row, last_row):
             for first in range(0, TILE, STRIP):
                 for step in range(tiles.shape[1]):
-                    add_step(
-                        tiles, t, step, first, instrument, quantity, indptr[row], indptr[row + 1], y, 0, other
-                    )
+                    add_step(tiles, t, step, first, instrument, quantity, indptr[row], indptr[row + 1], y, 0, other)
                 begin = t * TILE + first
                 for j in range(STRIP):
                     y[j] = weight[begin + j] * y[j] if begin + j < weight.size else np.inf

@@ -106,7 +106,7 @@ def test_near_cancellation(monkeypatch):
     both(monkeypatch, profit, book)
 
 
-@pytest.mark.parametrize("pool", [[0.0], [-1.0, 0.0], [-2.0, -1.0, 3.0], [-0.0, 0.0, 1e-310, -5e-324], [1.0, 1.0 + 1e-12]])
+@pytest.mark.parametrize("pool", [[0.0], [-1.0, 0.0], [-2.0, -1.0, 3.0], [-0.0, 0.0, 1e-310, -5e-324], [1, 1 + 1e-12]])
 def test_ties(monkeypatch, pool):
     random = np.random.default_rng(7)
     profit = random.choice(pool, (INSTRUMENTS, 1, SCENARIOS))
@@ -156,10 +156,10 @@ def test_no_profit_in_float32_is_further_off_than_the_bound(seed, scale, spread,
     total = sum(abs(q) * table.largest[i] for i, q in zip(instrument, quantity, strict=True))
     scaling = 2.0 ** -np.frexp(total)[1]
     for lane in (0, TILE - 1):
-        y32 = np.float32(0.0)
-        for p, i in enumerate(instrument):
-            exact = Fraction(float(book.quantity[p])) * Fraction(float(narrow.tiles[0, 0, i, lane])) + Fraction(float(y32))
-            y32 = np.float32(float(exact))
-        truth = sum(Fraction(float(q)) * Fraction(float(profit[i, 0, lane])) for i, q in zip(instrument, quantity, strict=True))
+        y32, truth = np.float32(0.0), Fraction(0)
+        for p, (i, q) in enumerate(zip(instrument, quantity, strict=True)):
+            product = Fraction(float(book.quantity[p])) * Fraction(float(narrow.tiles[0, 0, i, lane]))
+            y32 = np.float32(float(product + Fraction(float(y32))))
+            truth += Fraction(float(q)) * Fraction(float(profit[i, 0, lane]))
         off = abs(Fraction(float(y32)) - truth * Fraction(float(scaling)))
         assert 2 * off + Fraction(UNIT * total * scaling) <= Fraction(float(book.slack[0]))
