@@ -124,20 +124,74 @@ def _bits_float(typing_context: Any, x: Any) -> Any:
     return types.float64(types.int64), generate
 
 
+def _element(array: Any) -> tuple[Any, int]:
+    """Return the LLVM type and the bytes of an array's elements, which are of 32 or of 64 bits."""
+    return (ir.FloatType(), 4) if array.dtype == types.float32 else (ir.DoubleType(), 8)
+
+
+def _spread(builder: Any, scalar: Any) -> Any:
+    """Fill a vector of 64 with one value."""
+    empty = ir.Constant(ir.VectorType(scalar.type, 64), ir.Undefined)
+    single = builder.insert_element(empty, scalar, cgutils.int32_t(0))
+    return builder.shuffle_vector(single, empty, ir.Constant(ir.VectorType(cgutils.int32_t, 64), [0] * 64))
+
+
+def _address64(builder: Any, start: Any, offset: Any) -> Any:
+    """Return the address of 64 elements from an offset on."""
+    return builder.bitcast(builder.gep(start, [offset]), ir.VectorType(start.type.pointee, 64).as_pointer())
+
+
 def _mask64_lt(typing_context: Any, values: Any, start: Any, bound: Any) -> Any:
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         array = context.make_array(signature.args[0])(context, builder, arguments[0])
-        vector = ir.VectorType(ir.DoubleType(), 64)
-        address = builder.bitcast(builder.gep(array.data, [arguments[1]]), vector.as_pointer())
-        loaded = builder.load(address)
+        loaded = builder.load(_address64(builder, array.data, arguments[1]))
         # numpy aligns to an element, not to a vector
-        loaded.align = 8
-        single = builder.insert_element(ir.Constant(vector, ir.Undefined), arguments[2], cgutils.int32_t(0))
-        lanes = ir.Constant(ir.VectorType(cgutils.int32_t, 64), [0] * 64)
-        spread = builder.shuffle_vector(single, ir.Constant(vector, ir.Undefined), lanes)
-        return builder.bitcast(builder.fcmp_ordered("<", loaded, spread), ir.IntType(64))
+        loaded.align = _element(values)[1]
+        return builder.bitcast(builder.fcmp_ordered("<", loaded, _spread(builder, arguments[2])), ir.IntType(64))
 
-    return types.int64(values, types.int64, types.float64), generate
+    return types.int64(values, types.int64, values.dtype), generate
+
+
+def _add_rows64(
+    typing_context: Any, matrix: Any, base: Any, stride: Any, row: Any, factor: Any, start: Any, stop: Any, out: Any,
+    at: Any,
+) -> Any:  # fmt: skip
+    element, align = _element(matrix)
+    vector, integer = ir.VectorType(element, 64), ir.IntType(64)
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        source, rows, factors, sink = (
+            context.make_array(signature.args[i])(context, builder, arguments[i]).data for i in (0, 3, 4, 7)
+        )
+        base, stride, start, stop, at = (arguments[i] for i in (1, 2, 5, 6, 8))
+        three = ir.FunctionType(vector, [vector] * 3)
+        fused = cgutils.get_or_insert_function(builder.module, three, f"llvm.fma.v64f{align * 8}")
+        total = cgutils.alloca_once_value(builder, ir.Constant(vector, [0.0] * 64))
+        with cgutils.for_range_slice(builder, start, stop, ir.Constant(integer, 1), integer) as (p, _):
+            index = builder.sext(builder.load(builder.gep(rows, [p])), integer)
+            values = builder.load(_address64(builder, source, builder.add(base, builder.mul(stride, index))))
+            values.align = align
+            spread = _spread(builder, builder.load(builder.gep(factors, [p])))
+            builder.store(builder.call(fused, [spread, values, builder.load(total)]), total)
+        builder.store(builder.load(total), _address64(builder, sink, at)).align = align
+        return context.get_dummy_value()
+
+    integers = [types.int64] * 2
+    return types.void(matrix, *integers, row, factor, *integers, out, types.int64), generate
+
+
+def _prefetch(typing_context: Any, values: Any, at: Any) -> Any:
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        array = context.make_array(signature.args[0])(context, builder, arguments[0])
+        place = builder.bitcast(builder.gep(array.data, [arguments[1]]), cgutils.voidptr_t)
+        integer = cgutils.int32_t
+        kind = ir.FunctionType(ir.VoidType(), [cgutils.voidptr_t, integer, integer, integer])
+        # for reading, into the second cache, data
+        fetch = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+        builder.call(fetch, [place, integer(0), integer(2), integer(1)])
+        return context.get_dummy_value()
+
+    return types.void(values, types.int64), generate
 
 
 def _trailing_zeros(typing_context: Any, mask: Any) -> Any:
@@ -156,11 +210,26 @@ float_bits = cast(Callable[[float], int], intrinsic(_float_bits))
 bits_float = cast(Callable[[int], float], intrinsic(_bits_float))
 """``bits_float(n)``: the float whose 64 bits are those of the integer."""
 
-mask64_lt = cast(Callable[[NDArray[np.float64], int, float], int], intrinsic(_mask64_lt))
+mask64_lt = cast(Callable[[NDArray[Any], int, float], int], intrinsic(_mask64_lt))
 """``mask64_lt(values, start, bound)``: bit j tells whether ``values[start + j] < bound``, j = 0 ... 63; NaN never is.
 
-`values` is a contiguous vector with at least 64 entries from `start` on; nothing is checked.
+`values`, of float32 or float64, is contiguous and has at least 64 entries from `start` on; nothing is checked.
 """
+
+add_rows64 = cast(
+    Callable[[NDArray[Any], int, int, NDArray[np.int32], NDArray[Any], int, int, NDArray[Any], int], None],
+    intrinsic(_add_rows64),
+)
+"""``add_rows64(matrix, base, stride, row, factor, start, stop, out, at)``: 64 sums over rows, held in registers.
+
+    out[at + j] = sum over p of factor[p] * matrix[base + stride * row[p] + j],   p = start ... stop - 1,   j = 0 ... 63
+
+each by fma, one position after the other, from 0. `matrix` and `out` are taken as flat whatever their shape; they and
+`factor` are all of float32 or all of float64; nothing is checked.
+"""
+
+prefetch = cast(Callable[[NDArray[Any], int], None], intrinsic(_prefetch))
+"""``prefetch(values, at)``: ask for the cache line of one entry, `values` taken as flat; changes no result."""
 
 trailing_zeros = cast(Callable[[int], int], intrinsic(_trailing_zeros))
 """``trailing_zeros(mask)``: index of the lowest bit that is set; `mask` is not 0."""

@@ -22,22 +22,29 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine._jit import kernel, mask64_lt, read_only, trailing_zeros
-from engine.kernels.aggregate import account_profit
+from engine.kernels.aggregate import STRIP, add_step
+from engine.kernels.narrow import WIDTH, NarrowBook, NarrowTable
 from engine.kernels.parallel import over_rows, split_rows
 from engine.kernels.profit import TILE, ProfitTable
-from engine.kernels.selection import boundary, collect, compact, tail_mean
+from engine.kernels.refine import finish_rows, refine_hot, refine_rows
+from engine.kernels.scan import Tails, Target, blocks_of, pack_rows, scan_rows
 
 Vector = NDArray[np.float64]
 Rows = NDArray[np.int64]
 
-BLOCK = 1024
+BLOCK = 4096
 """Accounts that share one reading of a tile."""
-BLOCK_BYTES = 1 << 24
+BLOCK_BYTES = 1 << 25
 """Memory for the tails of a block; many tiny weights make its rows long, and the block then has fewer accounts."""
+BYTES_OF_VALUE = 12
+BLOCKS_TOGETHER = 4
+"""Blocks whose tails are refined together: the float64 table is read once for all of them."""
 MASS_SLACK = 1e-9
 LARGEST_FINITE = 1e280
 """A bound of an account's profits above it counts as overflow: weighted sums must stay finite too."""
 WEIGHT_UNIT = float(1 << 60)
+NARROW_READINGS = 8
+"""A table is converted to float32 when its rows are read at least so often."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,69 +85,29 @@ class Stress:
 
 
 @kernel
-def tail_rows(
-    tiles: Vector, indptr: Rows, instrument: NDArray[np.int32], quantity: Vector, weight: Rows,
-    mass: float, need: int, most: int, first_row: int, last_row: int,
-    es_out: Vector, var_out: Vector, worst_out: Vector,
-) -> None:  # fmt: skip
-    """Tail of the accounts `first_row` to before `last_row`; see the module for the rule.
-
-    Shapes: tiles (tiles, steps, instruments, TILE); weight (tiles * TILE,), 0 in pads. `need` is the mass that defines
-    t; `most`, how many of the smallest positive weights stay below it. Tiles outside, accounts inside: a tile is read
-    into the cache once for all of them.
-    """
-    rows = last_row - first_row
-    enough = most + 1 + (most >> 3)
-    full = most + (most >> 1) + 64
-    kept_value = np.empty((rows, full + TILE))
-    kept_weight = np.empty((rows, full + TILE), np.int64)
-    kept = np.zeros(rows, np.int64)
-    threshold = np.full(rows, np.inf)
-    y, other = np.empty(TILE), np.empty(TILE)
-    for t in range(tiles.shape[0]):
-        tile_weight = weight[t * TILE : (t + 1) * TILE]
-        for row in range(rows):
-            account = first_row + row
-            account_profit(tiles[t], instrument, quantity, indptr[account], indptr[account + 1], y, other)
-            n = collect(y, tile_weight, threshold[row], kept_value[row], kept_weight[row], kept[row])
-            if n >= full:
-                threshold[row] = boundary(kept_value[row], kept_weight[row], n, need, enough)
-                n = compact(kept_value[row], kept_weight[row], n, need, threshold[row])
-            kept[row] = n
-    for row in range(rows):
-        if kept[row] == 0:
-            # every profit is NaN or +infinity, so the caller's test of finiteness has the word
-            es_out[first_row + row] = var_out[first_row + row] = worst_out[first_row + row] = np.nan
-            continue
-        quantile, average = tail_mean(kept_value[row], kept_weight[row], kept[row], need, mass)
-        es_out[first_row + row] = -average
-        var_out[first_row + row] = -quantile
-        worst_out[first_row + row] = -kept_value[row, : kept[row]].min()
-
-
-@kernel
 def stress_rows(
     tiles: Vector, indptr: Rows, instrument: NDArray[np.int32], quantity: Vector, weight: Vector,
     first_row: int, last_row: int, loss_out: Vector, scenario_out: Rows,
 ) -> None:  # fmt: skip
     """Largest weight x loss and the first scenario that gives it, for the accounts `first_row` to before `last_row`."""
-    y, other = np.empty(TILE), np.empty(TILE)
+    y, other = np.empty(STRIP), np.empty(STRIP)
     for row in range(first_row, last_row):
         loss_out[row] = -np.inf
         scenario_out[row] = 0
     for t in range(tiles.shape[0]):
-        tile_weight = weight[t * TILE : (t + 1) * TILE]
         for row in range(first_row, last_row):
-            account_profit(tiles[t], instrument, quantity, indptr[row], indptr[row + 1], y, other)
-            for j in range(TILE):
-                y[j] = tile_weight[j] * y[j] if j < tile_weight.size else np.inf
-            for half in range(0, TILE, 64):
-                mask = mask64_lt(y, half, -loss_out[row])
+            for first in range(0, TILE, STRIP):
+                for step in range(tiles.shape[1]):
+                    add_step(tiles, t, step, first, instrument, quantity, indptr[row], indptr[row + 1], y, 0, other)
+                begin = t * TILE + first
+                for j in range(STRIP):
+                    y[j] = weight[begin + j] * y[j] if begin + j < weight.size else np.inf
+                mask = mask64_lt(y, 0, -loss_out[row])
                 while mask != 0:
-                    j = half + trailing_zeros(mask)
+                    j = trailing_zeros(mask)
                     if -y[j] > loss_out[row]:
                         loss_out[row] = -y[j]
-                        scenario_out[row] = t * TILE + j
+                        scenario_out[row] = begin + j
                     mask &= mask - 1
 
 
@@ -157,32 +124,20 @@ def _bounded(
         out[row] = total < LARGEST_FINITE
 
 
-@dataclass(frozen=True, slots=True)
-class _Mass:
-    """Weights as integers with pads of 0, the tail's mass, and what the kernel needs to know of both."""
-
-    units: NDArray[np.int64]
-    mass: float
-    need: int
-    most: int
-
-    @classmethod
-    def of(cls, weights: NDArray[np.float64] | None, scenario_count: int, padded: int, probability: float) -> _Mass:
-        units = np.zeros(padded, dtype=np.int64)
-        if weights is None:
-            units[:scenario_count] = 1
-        else:
-            # a running sum, since numpy's own adds pairwise in an order of its choosing
-            units[:scenario_count] = np.rint(weights * (WEIGHT_UNIT / np.cumsum(weights)[-1]))
-        sums = np.cumsum(np.sort(units[units > 0]))
-        mass = min(probability, 1.0) * float(sums[-1])
-        need = max(int(np.ceil(mass * (1.0 - MASS_SLACK))), 1)
-        return cls(units, mass, need, int(np.searchsorted(sums, need, side="left")))
-
-    def block(self) -> int:
-        """Return how many accounts to take at a time."""
-        row_bytes = 16 * (self.most + (self.most >> 1) + 64 + TILE)
-        return max(1, min(BLOCK, BLOCK_BYTES // row_bytes))
+def _target(weights: NDArray[np.float64] | None, scenario_count: int, probability: float) -> tuple[Target, int]:
+    """Return the tail that is looked for, and how many of the smallest weights stay below its mass."""
+    units = np.zeros(-(-scenario_count // WIDTH) * WIDTH, dtype=np.int64)
+    if weights is None:
+        units[:scenario_count] = 1
+    else:
+        # a running sum, since numpy's own adds pairwise in an order of its choosing
+        units[:scenario_count] = np.rint(weights * (WEIGHT_UNIT / np.cumsum(weights)[-1]))
+    sums = np.cumsum(np.sort(units[units > 0]))
+    mass = min(probability, 1.0) * float(sums[-1])
+    need = max(int(np.ceil(mass * (1.0 - MASS_SLACK))), 1)
+    most = int(np.searchsorted(sums, need, side="left"))
+    enough, full = most + 1 + (most >> 3), most + (most >> 1) + STRIP
+    return Target(read_only(units, np.int64), mass, need, enough, full), most
 
 
 def expected_shortfall(
@@ -216,20 +171,35 @@ def expected_shortfall(
         Losses positive. Check `finite` before use, no kernel raises: rows that are not have NaN.
     """
     accounts = len(indptr) - 1
-    target = _Mass.of(weights, table.scenario_count, table.tiles.shape[0] * TILE, tail_probability)
+    target, most = _target(weights, table.scenario_count, tail_probability)
     book = read_only(indptr, np.int64), read_only(instrument, np.int32), read_only(quantity, np.float64)
-    sources = read_only(table.tiles, np.float64), *book, read_only(target.units, np.int64)
-    es, var, worst = np.empty(accounts), np.empty(accounts), np.empty(accounts)
+    figures = np.empty(accounts), np.empty(accounts), np.empty(accounts)
     finite = np.empty(accounts, dtype=np.bool_)
+    tiles, largest = read_only(table.tiles, np.float64), read_only(table.largest, np.float64)
+    block = max(1, min(BLOCK, BLOCK_BYTES // ((target.full + STRIP) * BYTES_OF_VALUE)))
+    narrow = None
+    if book[1].size >= NARROW_READINGS * largest.size:
+        narrow = NarrowBook.of(NarrowTable.of(table, target.weight, most, threads), largest, book, threads)
+    exact = np.zeros(accounts)
 
     def work(first: int, last: int) -> None:
-        _bounded(read_only(table.largest, np.float64), *book, first, last, finite)
-        tail_rows(*sources, target.mass, target.need, target.most, first, last, es, var, worst)
+        _bounded(largest, *book, first, last, finite)
+        rest = np.arange(first, last)
+        buffers = Tails.of(min(block, rest.size), target)
+        if narrow is not None:
+            chosen, rest = narrow.choose(target, buffers, rest)
+            refine_hot(narrow.table.hot, *book, chosen)
+            refine_rows(tiles, narrow.table.hot.lane, *book, chosen)
+            finish_rows(target, chosen, *figures)
+        for rows in blocks_of(rest, block):
+            tails = buffers.started(rows)
+            scan_rows(tiles, *book, exact, target, tails)
+            finish_rows(target, pack_rows(tails), *figures)
 
-    over_rows(work, split_rows(accounts, target.block(), threads), threads)
-    for figure in (es, var, worst):
+    over_rows(work, split_rows(accounts, BLOCKS_TOGETHER * block, threads), threads)
+    for figure in figures:
         figure[~finite] = np.nan
-    return Tail(es, var, worst, finite)
+    return Tail(*figures, finite)
 
 
 def worst_stress(

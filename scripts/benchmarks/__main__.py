@@ -9,6 +9,7 @@ import argparse
 import ast
 import importlib
 import json
+import math
 import sys
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from rich.table import Table
 from scripts.benchmarks.harness import Goal, Outcome
 
 FOLDER = Path(__file__).parent
-NOT_BENCHMARKS = {"__main__", "harness"}
+NOT_BENCHMARKS = {"__main__", "accuracy", "harness", "peers", "requirement", "roofline", "twin"}
 
 
 def available() -> dict[str, str]:
@@ -29,10 +30,12 @@ def available() -> dict[str, str]:
 
 def goals_table(goals: list[Goal]) -> Table:
     """Return the goals as a table."""
-    table = Table("goal", "value", "bound", "met", title="Goals")
+    table = Table("", "goal", "stretch", "measured", "met", title="Goals")
     for goal in goals:
-        sign = ">=" if goal.at_least else "<="
-        table.add_row(goal.goal, f"{goal.value:.3g}", f"{sign} {goal.bound:g}", "yes" if goal.met else "NO")
+        sign, stretch = ">=" if goal.at_least else "<=", "" if goal.stretch is None else f"{goal.stretch:g}"
+        measured = "" if math.isnan(goal.value) else f"{goal.value:.3g}"
+        met = "yes" if goal.met else "-" if math.isnan(goal.value) else "NO"
+        table.add_row(goal.goal, f"{sign} {goal.bound:g}", stretch, f"{measured} {goal.note}".strip(), met)
     return table
 
 
@@ -48,7 +51,7 @@ def main() -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )  # fmt: skip
     parser.add_argument("name", choices=names, metavar="NAME", help="one of: " + ", ".join(names))
-    parser.add_argument("--json", action="store_true", help='last line: a list of {"goal", "value", "bound", "met"}')
+    parser.add_argument("--json", action="store_true", help="last line: the goals as a list of objects")
     arguments = parser.parse_args()
     # anything that fails in here ends in a traceback and exit status 1
     outcome: Outcome = importlib.import_module(f"scripts.benchmarks.{arguments.name}").run()

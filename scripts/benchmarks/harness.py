@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import math
 import statistics
 import time
 from collections.abc import Callable, Mapping
@@ -20,15 +21,20 @@ class Goal:
     bound: float
     at_least: bool = True
     """False where the figure must not exceed the bound."""
+    stretch: float | None = None
+    """A bound beyond the bound."""
+    note: str = ""
+    """Why there is no figure, which is then NaN, or what to know about it."""
 
     @property
     def met(self) -> bool:
         """Whether the figure keeps the bound; a NaN never does."""
         return self.value >= self.bound if self.at_least else self.value <= self.bound
 
-    def as_json(self) -> dict[str, str | float | bool]:
+    def as_json(self) -> dict[str, str | float | bool | None]:
         """Return the goal as `--json` prints it."""
-        return {"goal": self.goal, "value": round(self.value, 4), "bound": self.bound, "met": self.met}
+        value = None if math.isnan(self.value) else round(self.value, 4)
+        return {"goal": self.goal, "value": value, "bound": self.bound, "met": self.met, "note": self.note}
 
 
 @dataclass(frozen=True)
@@ -53,9 +59,27 @@ def interleaved(contenders: Mapping[str, Callable[[], object]], rounds: int = 7)
     return {name: statistics.median(values) for name, values in seconds.items()}
 
 
-def table_of(title: str, unit: str, rows: Mapping[str, float], ours: str) -> Table:
-    """Return a table of times, each with how many times slower than ours it is."""
+def table_of(
+    title: str, unit: str, rows: Mapping[str, float], ours: str, absent: Mapping[str, str] | None = None
+) -> Table:
+    """Return a table of times, each with how many times slower than ours it is, and why some peers are not in it."""
     table = Table("", unit, f"x {ours}", title=title)
     for name, value in rows.items():
         table.add_row(name, f"{value:.3g}", f"{value / rows[ours]:.2f}")
+    for name, reason in (absent or {}).items():
+        table.add_row(name, reason, "")
     return table
+
+
+def ratio_goal(
+    text: str,
+    rows: Mapping[str, float],
+    peer: str,
+    ours: str,
+    bound: float,
+    stretch: float | None,
+    absent: Mapping[str, str],
+) -> Goal:
+    """Return the goal of being so many times faster than a peer, which may be absent."""
+    value = rows[peer] / rows[ours] if peer in rows else math.nan
+    return Goal(text, value, bound, stretch=stretch, note=absent.get(peer, ""))

@@ -1,13 +1,12 @@
-"""Options priced a second: our kernels next to NumPy + SciPy, plain Numba, and QuantLib and JAX where installed.
+"""Options priced a second: our kernels next to a C++ twin, NumPy + SciPy, plain Numba, QuantLib, JAX and py_vollib.
 
 Two jobs in 10,000 scenarios. The whole one, which decides G3: 100 strikes of a slice from returns and volatility
 shocks through forward, smile and Black-76 to profits. The formula alone: 20 strikes, every contender gets strike,
-forward and variance, and ours pays for its logarithms in the time; QuantLib's loop (G2) is timed on a part and scaled.
+forward and variance, and ours pays for its logarithms in the time; slow peers are timed on a part and scaled.
 """
 
 from __future__ import annotations
 
-import importlib.util
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -23,15 +22,18 @@ from engine.kernels.black76 import price
 from engine.kernels.revalue import SECONDS_PER_YEAR, FactorPaths, SurfaceResponse, revalue
 from engine.kernels.revalue_tile import CALL
 from engine.kernels.special import log_array
-from scripts.benchmarks.harness import Goal, Outcome, interleaved, table_of
+from scripts.benchmarks import peers as peer
+from scripts.benchmarks.harness import Goal, Outcome, interleaved, ratio_goal, table_of
+from scripts.benchmarks.twin import Twin, twins
 
 SCENARIOS = 10_000
 STRIKES = np.linspace(0.7, 1.3, 20)
 JOB_STRIKES = np.linspace(0.6, 1.5, 100)
-QUANTLIB_SCENARIOS = 200
+PEER_SCENARIOS = 200
 NODES = np.arange(-3.0, 4.0)
 OURS, SCIPY, NUMBA = "own kernels", "NumPy + SciPy ndtr", "plain Numba (libm)"
-JAX, QUANTLIB = "JAX, jitted", "QuantLib blackFormula"
+JAX, QUANTLIB, ENGINE = "JAX, jitted", "QuantLib blackFormula", "QuantLib quotes + NPV()"
+VOLLIB, CPP = "py_vollib_vectorized", "C++ twin"
 
 Vector = NDArray[np.float64]
 
@@ -67,37 +69,11 @@ def with_plain_numba(forward: Vector, variance: Vector, strikes: Vector, out: Ve
     return out
 
 
-def with_quantlib(forward: Vector, variance: Vector, out: Vector) -> Vector:
-    """Price by QuantLib's `blackFormula`, one call an option."""
-    import QuantLib
-
-    for row, strike in enumerate(STRIKES):
-        for j in range(len(forward)):
-            out[row, j] = QuantLib.blackFormula(QuantLib.Option.Call, strike, forward[j], math.sqrt(variance[j]))
-    return out
-
-
-def jax_contender(forward: Vector, variance: Vector) -> Callable[[], object]:
-    """Return a call that prices by a jitted JAX function on the processor, in double precision."""
-    import jax
-
-    jax.config.update("jax_enable_x64", True)
-    jax.config.update("jax_platform_name", "cpu")
-
-    def prices(f: object, v: object, k: object) -> object:
-        deviation = jax.numpy.sqrt(v)
-        d1 = jax.numpy.log(f / k[:, None]) / deviation + 0.5 * deviation  # type: ignore[operator, index]
-        return f * jax.scipy.special.ndtr(d1) - k[:, None] * jax.scipy.special.ndtr(d1 - deviation)  # type: ignore
-
-    compiled = jax.jit(prices)
-    return lambda: compiled(forward, variance, STRIKES).block_until_ready()
-
-
 def time_formula() -> tuple[Table, list[Goal]]:
     """Time the formula alone, after checking that the contenders agree."""
     source = np.random.default_rng(76)
     forward, variance = np.exp(source.normal(0.0, 0.2, SCENARIOS)), source.uniform(0.01, 0.5, SCENARIOS)
-    out, part = np.empty((len(STRIKES), SCENARIOS)), np.empty((len(STRIKES), QUANTLIB_SCENARIOS))
+    out = np.empty((len(STRIKES), SCENARIOS))
     np.testing.assert_allclose(
         with_kernel(forward, variance, out.copy()), with_scipy(forward, variance, out.copy()), atol=2e-14
     )
@@ -106,23 +82,74 @@ def time_formula() -> tuple[Table, list[Goal]]:
         SCIPY: lambda: with_scipy(forward, variance, out),
         NUMBA: lambda: with_plain_numba(forward, variance, STRIKES, out),
     }
-    if importlib.util.find_spec("jax"):
-        contenders[JAX] = jax_contender(forward, variance)
-    if importlib.util.find_spec("QuantLib"):
-        head = slice(QUANTLIB_SCENARIOS)
-        contenders[QUANTLIB] = lambda: with_quantlib(forward[head], variance[head], part)
-    options = dict.fromkeys(contenders, out.size) | {QUANTLIB: part.size}
+    cpp, options = add_twins(contenders, forward, variance), dict.fromkeys([OURS, SCIPY, NUMBA], out.size)
+    absent = add_peers(contenders, options, forward, variance)
     seconds = interleaved(contenders, rounds=15)
-    nanoseconds = {name: value / options[name] * 1e9 for name, value in seconds.items()}
-    bounds = {
-        JAX: ("G3 formula, times faster than JAX on the processor", 12.0),
-        QUANTLIB: ("G2 formula, times faster than a loop over QuantLib's blackFormula", 40.0),
-    }
-    return table_of("Black-76 alone, one thread", "ns an option", nanoseconds, OURS), [
-        Goal(text, nanoseconds[name] / nanoseconds[OURS], bound)
-        for name, (text, bound) in bounds.items()
-        if name in nanoseconds
+    ns = {name: value / options.get(name, out.size) * 1e9 for name, value in seconds.items()}
+    best = min(cpp, key=ns.__getitem__, default=CPP)
+    absent |= {} if cpp else {CPP: "no C++ compiler found"}
+    return table_of("Black-76 alone, one thread", "ns an option", ns, OURS, absent), [
+        ratio_goal(f"G1 formula, share of the speed of {best}", ns, best, OURS, 0.75, 0.95, absent),
+        ratio_goal("G2 formula, times faster than QuantLib's blackFormula", ns, QUANTLIB, OURS, 40, 80, absent),
+        ratio_goal("G2 formula, times faster than QuantLib's engine", ns, ENGINE, OURS, 500, 1000, absent),
+        ratio_goal("G2 formula, times faster than py_vollib_vectorized", ns, VOLLIB, OURS, 50, 80, absent),
+        ratio_goal("G3 formula, times faster than JAX on the processor", ns, JAX, OURS, 12, 20, absent),
     ]
+
+
+def add_twins(contenders: dict[str, Callable[[], object]], forward: Vector, variance: Vector) -> list[str]:
+    """Add the C++ twin of each compiler, after checking that it agrees to 1e-14; return their names."""
+    out, names = np.empty((len(STRIKES), SCENARIOS)), []
+
+    def call(one: Twin) -> Vector:
+        return one.price(STRIKES, log_array(STRIKES), (forward, log_array(forward), variance), out)
+
+    for one in twins():
+        np.testing.assert_allclose(call(one), with_scipy(forward, variance, out.copy()), atol=2e-14)
+        names.append(f"{CPP}, {one.compiler}")
+        contenders[names[-1]] = lambda one=one: call(one)  # type: ignore[misc]
+    return names
+
+
+def add_peers(
+    contenders: dict[str, Callable[[], object]], options: dict[str, int], forward: Vector, variance: Vector
+) -> dict[str, str]:
+    """Add the peers that are installed and run, the slow ones on a part; return why the others are not there."""
+    head = slice(PEER_SCENARIOS)
+    f, v, part = forward[head], variance[head], np.empty((len(STRIKES), PEER_SCENARIOS))
+    want = with_scipy(f, v, part.copy())
+    absent = {}
+    peers: dict[str, tuple[str, str, Callable[[], Callable[[], object]], int]] = {
+        JAX: ("jax", peer.INSTALL, lambda: peer.jax_formula(STRIKES, forward, variance), len(STRIKES) * SCENARIOS),
+        QUANTLIB: (
+            "QuantLib", peer.INSTALL, lambda: lambda: peer.with_quantlib_formula(STRIKES, f, v, part), part.size
+        ),
+        ENGINE: ("QuantLib", peer.INSTALL, lambda: engine_call(f, v, part), part.size),
+        VOLLIB: (
+            "py_vollib_vectorized", peer.PINNED_ELSEWHERE.format("py_vollib_vectorized"),
+            lambda: peer.vollib_formula(STRIKES, f, v), part.size,
+        ),
+    }  # fmt: skip
+    for name, (module, hint, make, count) in peers.items():
+        absent[name] = peer.absent(module, hint)
+        if absent[name]:
+            continue
+        try:
+            contenders[name] = make()
+            got = np.asarray(contenders[name]()).reshape(len(STRIKES), -1)[:, head]
+            np.testing.assert_allclose(got, want, atol=1e-9)
+        except Exception as error:  # noqa: BLE001
+            # a peer that does not run here, whatever it raises, is a line of the table
+            absent[name] = f"does not run here: {type(error).__name__}"
+            contenders.pop(name, None)
+        options[name] = count
+    return {name: reason for name, reason in absent.items() if reason}
+
+
+def engine_call(forward: Vector, variance: Vector, out: Vector) -> Callable[[], object]:
+    """Return a call of QuantLib's engine."""
+    price = peer.quantlib_engine(STRIKES)
+    return lambda: price(forward, variance, out)
 
 
 @dataclass(frozen=True)
@@ -216,8 +243,8 @@ def time_job() -> tuple[Table, list[Goal]]:
     )
     nanoseconds = {name: value / out.size * 1e9 for name, value in seconds.items()}
     return table_of("From returns to profits, one thread", "ns an option", nanoseconds, OURS), [
-        Goal("G3 pricing, times faster than NumPy + SciPy", nanoseconds[SCIPY] / nanoseconds[OURS], 6.0),
-        Goal("G3 pricing, times faster than plain Numba", nanoseconds[NUMBA] / nanoseconds[OURS], 10.0),
+        ratio_goal("G3 pricing, times faster than NumPy + SciPy", nanoseconds, SCIPY, OURS, 6, 9, {}),
+        ratio_goal("G3 pricing, times faster than plain Numba", nanoseconds, NUMBA, OURS, 10, 15, {}),
     ]
 
 

@@ -176,10 +176,10 @@ def test_stress_equals_the_plain_twin(scenarios, steps):
 def test_memory_does_not_grow_with_accounts_times_scenarios():
     profit = RNG.normal(size=(20, 1, 100 * TILE))
     table = ProfitTable.from_dense(profit)
-    indptr, instrument, quantity = random_book(8000, 20, 3)
+    indptr, instrument, quantity = random_book(40_000, 20, 3)
     expected_shortfall(table, *(np.array([0, 1], np.int64), instrument[:1], quantity[:1]), 0.001)
     tracemalloc.start()
     expected_shortfall(table, indptr, instrument, quantity, 0.001)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert peak < 8000 * 100 * TILE * 8 / 100
+    assert peak < 40_000 * 100 * TILE * 8 / 100
