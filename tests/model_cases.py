@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -22,6 +23,8 @@ from engine import (
 FIRST_HOUR = 400_000
 DAY = 86_400
 SMALL = CalibrationSettings(library_hours=6_000, minimum_history_hours=4_000, replicates=20)
+ONE_HORIZON = replace(SMALL, horizon_hours=(24,))
+"""For tests that calibrate on their own and look at no horizon but a day."""
 
 
 LAST_PRICE = {"BTC": 60_000.0, "ETH": 3_000.0}

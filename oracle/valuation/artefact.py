@@ -160,7 +160,8 @@ def load_calibration(path: Path, content_hash: str = "") -> Calibration:
 
 def save_calibration(path: Path, calibration: Calibration) -> None:
     """Write an artefact whole or not at all."""
-    partial = path.with_suffix(path.suffix + ".partial")
+    # by process: a person and a daemon may write at the same time
+    partial = path.with_suffix(f"{path.suffix}.{os.getpid()}.partial")
     try:
         with partial.open("w") as file:
             file.write(calibration.to_json())

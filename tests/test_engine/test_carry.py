@@ -108,7 +108,7 @@ def test_the_artefact_holds_it_and_funding_is_charged_by_it():
     rate = np.rint(1e9 * np.random.default_rng(6).normal(0, 3e-5, hours.size)).astype(np.int64)
     funding = FundingHistory("BTC", hours, rate, np.ones(hours.size, dtype=np.int64))
     histories = [model_cases.history("BTC", 1), model_cases.history("ETH", 2, daily_deviation=0.04)]
-    calibration = calibrate(histories, [], model_cases.SMALL, observations=Observations(funding=(funding,)))
+    calibration = calibrate(histories, [], model_cases.ONE_HORIZON, observations=Observations(funding=(funding,)))
     again = Calibration.from_json(calibration.to_json())
     assert again.carry == calibration.carry and again.to_json() == calibration.to_json()
     state, model = model_cases.market(), ModelConfiguration(funding_change_hourly=2e-4)

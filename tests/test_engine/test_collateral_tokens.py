@@ -62,7 +62,7 @@ def test_the_stress_is_the_worst_fall_within_72_hours_and_at_least_the_stated_on
 def test_a_token_joins_the_library_and_a_short_one_falls_back():
     histories = [model_cases.history("BTC", 1), ETH]
     young = ratio("rsETH", hours=model_cases.FIRST_HOUR + np.arange(5_500, 7_000, 12))
-    calibration = calibrate(histories, [], model_cases.SMALL, observations=Observations(ratios=(ratio(), young)))
+    calibration = calibrate(histories, [], model_cases.ONE_HORIZON, observations=Observations(ratios=(ratio(), young)))
     assert calibration.symbols == ("BTC", "ETH", "stETH", "rsETH")
     token, short = calibration.assets[2:]
     assert token.long_run_variance == pytest.approx(calibration.assets[1].long_run_variance, rel=0.2)
@@ -73,7 +73,9 @@ def test_a_token_joins_the_library_and_a_short_one_falls_back():
 
 
 def test_a_token_cannot_be_traded_as_an_underlying():
-    calibration = calibrate([ETH], [], model_cases.SMALL, observations=Observations(ratios=(ratio("BTC", "ETH"),)))
+    calibration = calibrate(
+        [ETH], [], model_cases.ONE_HORIZON, observations=Observations(ratios=(ratio("BTC", "ETH"),))
+    )
     state = model_cases.market()
     recent = model_cases.no_recent(*state.symbols)
     with pytest.raises(InvalidInput, match="BTC is a collateral token"):

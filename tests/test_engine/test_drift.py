@@ -87,7 +87,7 @@ def test_a_parameter_that_one_side_lacks_is_drift():
 def test_a_week_more_of_the_same_market_stays_within_the_bands():
     full = model_cases.history("BTC", 1)
     cut = PriceHistory("BTC", full.hour[:-168], full.close_e8[:-168], full.volume[:-168])
-    settings = replace(model_cases.SMALL, replicates=100)
+    settings = replace(model_cases.ONE_HORIZON, replicates=100)
     before, after = (calibrate([one], [], settings) for one in (cut, full))
     assert [str(one) for one in drifts(before, after)] == []
 
@@ -95,11 +95,11 @@ def test_a_week_more_of_the_same_market_stays_within_the_bands():
 def test_prices_in_another_unit_or_a_doubled_volatility_do_not():
     full = model_cases.history("BTC", 1)
     wild = model_cases.history("BTC", 1, daily_deviation=0.06)
-    before, after = (calibrate([one], [], model_cases.SMALL) for one in (full, wild))
+    before, after = (calibrate([one], [], model_cases.ONE_HORIZON) for one in (full, wild))
     names = {one.parameter for one in drifts(before, after)}
     assert "assets.BTC.long_run_variance" in names
     thin = PriceHistory("BTC", full.hour, full.close_e8, full.volume / 1_000)
-    assert {one.parameter for one in drifts(before, calibrate([thin], [], model_cases.SMALL))} == {
+    assert {one.parameter for one in drifts(before, calibrate([thin], [], model_cases.ONE_HORIZON))} == {
         "assets.BTC.stress_volume"
     }
 

@@ -87,16 +87,18 @@ def test_a_short_or_foreign_second_source_is_refused():
     with pytest.raises(InvalidInput, match="ETH"):
         merged_sources(FIRST, [model_cases.history("ETH", 2)])
     with pytest.raises(InvalidInput, match="ETH"):
-        calibrate([FIRST], [], model_cases.SMALL, observations=Observations(witnesses=(model_cases.history("ETH", 2),)))
+        calibrate(
+            [FIRST], [], model_cases.ONE_HORIZON, observations=Observations(witnesses=(model_cases.history("ETH", 2),))
+        )
 
 
 def test_the_counts_are_in_the_artefact():
     first = model_cases.history("BTC", 1)
     witness = seen_by(3, base=first)
     bad = calibrate(
-        [with_print(first, 5_000, 1.3)], [], model_cases.SMALL, observations=Observations(witnesses=(witness,))
+        [with_print(first, 5_000, 1.3)], [], model_cases.ONE_HORIZON, observations=Observations(witnesses=(witness,))
     )
-    good = calibrate([first], [], model_cases.SMALL, observations=Observations(witnesses=(witness,)))
+    good = calibrate([first], [], model_cases.ONE_HORIZON, observations=Observations(witnesses=(witness,)))
     counts = [(a.sources, a.compared_bars, a.disagreeing_bars) for a in (bad.assets[0], good.assets[0])]
     assert counts[0] == (2, 7_000, counts[1][2] + 1)
     assert bad.assets[0].bars == 7_000 - counts[0][2]
