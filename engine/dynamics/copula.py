@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special, stats
 
-from engine.dynamics.dependence import clipped_count, joint_correlation
+from engine.dynamics.dependence import joint_correlation
 from engine.dynamics.joint import MIXING_LIMIT, MIXING_STEPS
 
 Matrix = NDArray[np.float64]
@@ -21,6 +21,8 @@ Matrix = NDArray[np.float64]
 DEGREES = (3, 4, 5, 6, 8, 12, 20)
 STRESS = 0.5
 """k of the two correlation stresses, (1 - k) R + k J and (1 - k) R + k I."""
+
+ROUNDING = 1e-9
 
 
 class Copula(NamedTuple):
@@ -46,11 +48,11 @@ def fit_copula(sample: Matrix) -> Copula:
     """
     moving = np.flatnonzero(np.ptp(sample, axis=0) > 0.0) if sample.size else np.arange(sample.shape[1])
     correlation = np.eye(sample.shape[1])
-    inner, shrinkage = joint_correlation(sample[:, moving])
-    correlation[np.ix_(moving, moving)] = inner
-    profile = tuple(log_likelihoods(sample[:, moving], inner))
-    count = clipped_count(sample[:, moving], shrinkage)
-    return Copula(DEGREES[int(np.argmax(profile))], profile, correlation, shrinkage, count)
+    found = joint_correlation(sample[:, moving])
+    correlation[np.ix_(moving, moving)] = found.correlation
+    profile = tuple(log_likelihoods(sample[:, moving], found.correlation))
+    degrees = DEGREES[int(np.argmax(profile))]
+    return Copula(degrees, profile, correlation, found.shrinkage, found.clipped_eigenvalues)
 
 
 def log_likelihoods(sample: Matrix, correlation: Matrix) -> list[float]:
@@ -92,7 +94,8 @@ def root(correlation: Matrix, assets: int) -> Matrix:
 
     The market is the first principal component of the returns alone: then its normal variate is nearly all of a return,
     which is what stratification and tail inflation act on. The other columns are the eigenvectors of what it leaves,
-    the largest first. Signs: the sum of a column is not negative, in the first over the returns.
+    the largest first. Signs: the sum of a column is positive, in the first over the returns; where it is 0, the first
+    entry is.
     """
     _, vector = np.linalg.eigh(correlation[:assets, :assets])
     market = correlation[:, :assets] @ vector[:, -1]
@@ -101,6 +104,7 @@ def root(correlation: Matrix, assets: int) -> Matrix:
     columns = np.column_stack([market, (rest * np.sqrt(np.maximum(value, 0.0)))[:, :0:-1]])
     total = np.sum(columns, axis=0)
     total[0] = np.sum(market[:assets])
+    total = np.where(np.abs(total) < ROUNDING, columns[0], total)
     columns *= np.where(total < 0.0, -1.0, 1.0)
     result: Matrix = columns / np.sqrt(np.sum(columns**2, axis=1))[:, None]
     return result

@@ -8,6 +8,8 @@ into the artefact.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
@@ -18,6 +20,14 @@ Matrix = NDArray[np.float64]
 
 LEAST_EIGENVALUE = 1e-8
 """Of a repaired matrix before its rows are renormalised, so that a Cholesky factor exists."""
+
+
+class JointCorrelation(NamedTuple):
+    """A correlation, the shrinkage intensity it was given, and how many eigenvalues were raised to the least."""
+
+    correlation: Matrix
+    shrinkage: float
+    clipped_eigenvalues: int
 
 
 def rank_correlation(sample: Matrix) -> Matrix:
@@ -119,18 +129,15 @@ def clipped(correlation: Matrix, least: float = 0.0) -> Matrix:
     return result
 
 
-def joint_correlation(sample: Matrix) -> tuple[Matrix, float]:
-    """Return the correlation to draw from, shape (U, U), and the shrinkage intensity that it was given.
+def joint_correlation(sample: Matrix) -> JointCorrelation:
+    """Return the correlation to draw from, shape (U, U), with what was done to it.
 
     The intensity is estimated on normal scores, whose fourth moments exist whatever the tails of the sample.
     """
     intensity = constant_correlation_intensity(normal_scores(sample))
-    return clipped(shrunk(rank_correlation(sample), intensity), LEAST_EIGENVALUE), intensity
-
-
-def clipped_count(sample: Matrix, intensity: float) -> int:
-    """Return how many eigenvalues of the shrunk rank correlation lie below the least that is kept."""
-    return int(np.count_nonzero(np.linalg.eigvalsh(shrunk(rank_correlation(sample), intensity)) < LEAST_EIGENVALUE))
+    raw = shrunk(rank_correlation(sample), intensity)
+    below = int(np.count_nonzero(np.linalg.eigvalsh(raw) < LEAST_EIGENVALUE))
+    return JointCorrelation(clipped(raw, LEAST_EIGENVALUE), intensity, below)
 
 
 def _mean_off_diagonal(correlation: Matrix) -> float:

@@ -131,10 +131,18 @@ def test_identity_target_keeps_the_trace():
 def test_joint_correlation_is_ready_to_draw_from():
     # the third asset is the second: the rank correlation is singular
     sample = student(np.array([[1.0, 0.8], [0.8, 1.0]]), 3.0, 400)
-    correlation, intensity = joint_correlation(np.column_stack([sample, sample[:, 1]]))
+    correlation, intensity, clipped_eigenvalues = joint_correlation(np.column_stack([sample, sample[:, 1]]))
     assert 0.0 <= intensity < 0.2
-    assert correlation[1, 2] > 0.9
+    assert correlation[1, 2] > 0.9 and clipped_eigenvalues <= 1
     np.linalg.cholesky(correlation)
+
+
+def test_eigenvalues_that_had_to_be_raised_are_counted(monkeypatch):
+    # without shrinkage three equal series leave two eigenvalues of 0
+    monkeypatch.setattr("engine.dynamics.dependence.constant_correlation_intensity", lambda sample: 0.0)
+    sample = student(np.eye(2), 3.0, 400)
+    found = joint_correlation(np.column_stack([sample, sample[:, 1], sample[:, 1]]))
+    assert found.clipped_eigenvalues == 2 and found.shrinkage == 0.0
 
 
 @pytest.mark.parametrize(

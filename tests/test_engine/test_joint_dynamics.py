@@ -21,7 +21,6 @@ from engine.dynamics.copula import (
     mixing_table,
     root,
 )
-from engine.dynamics.dependence import clipped_count
 from engine.dynamics.joint import CASES, NANO, JointDynamics
 from engine.dynamics.joint_fit import Library, _memories_before, fit_joint
 from engine.dynamics.jumps import taken_out
@@ -185,9 +184,7 @@ def test_a_singular_correlation_is_repaired_and_drawn_from():
     one = student(np.eye(2), 4.0, 800)
     sample = np.column_stack([one[:, 0], one[:, 0], one[:, 1], one[:, 1]])
     found = fit_copula(sample)
-    assert found.clipped_eigenvalues == clipped_count(sample, found.shrinkage) and np.all(
-        np.isfinite(found.log_likelihood)
-    )
+    assert np.all(np.isfinite(found.log_likelihood))
     for case in correlation_cases(found.correlation, market_signs(found.correlation, 2)):
         square = root(case, 2)
         np.testing.assert_allclose(square @ square.T, case, atol=1e-6)
@@ -203,7 +200,8 @@ def test_roots_give_back_each_case_and_start_with_the_market(assets, seed):
     for case in correlation_cases(correlation, sign):
         square = root(case, assets)
         np.testing.assert_allclose(square @ square.T, case, atol=1e-10)
-        assert np.sum(square[:assets, 0]) > 0.0
+        total = np.sum(square[:assets, 0])
+        assert total > 0.0 or (abs(total) < 1e-9 and square[0, 0] > 0.0)
         # the market factor takes as much of the returns as any one factor can
         assert np.sum(square[:assets, 0] ** 2) == pytest.approx(
             np.linalg.eigvalsh(case[:assets, :assets])[-1], rel=1e-9

@@ -136,6 +136,27 @@ def test_jumps_have_their_number_sign_and_size():
     assert jump.mean() == pytest.approx(expected * (0.3 * 0.07 - 0.7 * 0.08), rel=0.02)
 
 
+def test_the_number_of_jumps_is_poisson_under_inflation_too():
+    horizon = model_cases.small_calibration().joint.horizons[1]
+    # every jump of one size, so that the total counts them
+    jumps = Jumps(8.0, 10, 10_000, 0.2 / 24, 0.3, 0.05, 1e-12, 1e-12, (1.0, 1.0), (0.5, 0.5))
+    draws = many(horizon, jumps, INFLATION._replace(jump_share=0.6))
+    number, weight = np.rint(joined(draws, "jump_size") / 0.05), joined(draws, "probability")
+    for count in (1, 2, 3):
+        share = weight[number >= count].sum() / weight.sum()
+        assert share == pytest.approx(stats.poisson.sf(count - 1, 0.2), rel=0.05 * count)
+    assert number.max() == MOST_JUMPS
+
+
+def test_draws_of_a_scenario_are_uncorrelated():
+    horizon = model_cases.small_calibration().joint.horizons[1]
+    jumps = Jumps(8.0, 10, 10_000, 1.0 / 24, 0.3, 0.05, 0.02, 0.03, (1.0, 1.0), (0.5, 0.5))
+    draws = many(horizon, jumps, Inflation(), 1, 8_192)[0]
+    rows = np.vstack([np.log(draws.mixing), draws.normal, draws.jump, draws.shape])
+    # independent points would give 0.011 a pair, 4.5 deviations
+    assert np.max(np.abs(np.corrcoef(rows) - np.eye(len(rows)))) < 0.05
+
+
 def test_marginals_are_those_of_the_table_without_jumps():
     calibration = model_cases.small_calibration()
     horizon = calibration.joint.horizons[1]
@@ -207,11 +228,16 @@ def test_shape_shocks_are_common_normals_times_deviations():
     deviation = np.outer(np.arange(1.0, SHAPE_FACTORS + 1), [0.01, 0.02])
     recent = model_cases.no_recent(*SYMBOLS)
     with_shapes = monte_carlo_sets(model_cases.small_calibration(), recent, 24, False, SEED, 512, deviation)[0]
+    # another order of severity carries the same shock for the same point
+    jumpless = replace(model_cases.small_calibration(), joint=without_jumps(model_cases.small_calibration()))
+    permuted = monte_carlo_sets(jumpless, recent, 24, False, SEED, 512, deviation)[2]
     assert with_shapes.shape_shock.shape == (SHAPE_FACTORS, 2, 1, 8_192)
     assert np.array_equal(with_shapes.log_return, sets()[0].log_return)
     np.testing.assert_allclose(with_shapes.shape_shock[:, 1], 2.0 * with_shapes.shape_shock[:, 0], rtol=1e-12)
     normal = with_shapes.shape_shock[:, 0, 0] / deviation[:, :1]
     np.testing.assert_allclose(np.var(normal, axis=1), 1.0, atol=0.02)
+    by_label = [dict(zip(one.label, one.shape_shock[0, 0, 0], strict=True)) for one in (with_shapes, permuted)]
+    assert by_label[0] == by_label[1] and not np.array_equal(with_shapes.shape_shock, permuted.shape_shock)
     # independent of each other and of the moves
     assert np.max(np.abs(np.corrcoef(np.vstack([normal, with_shapes.log_return[0]])) - np.eye(8))) < 0.05
     assert with_shapes.content_hash != sets()[0].content_hash
