@@ -89,12 +89,12 @@ def day_blocks(clock, volumes):
     return [float(np.sum(bars)) for _, bars in sorted(days.items()) if len(bars) == 24]
 
 
-def expected_variance(hours, long_run, slow, fast, cap):
-    """What the filter expects over the next hours when each square is what it expects."""
+def expected_variance(season, long_run, slow, fast, cap):
+    """What the filter expects over hours of the given factors when each square is what it expects."""
     slow_decay, fast_decay = decays()
     total = 0.0
-    for _ in range(hours):
-        v = min(mixture(long_run, slow, fast), cap)
+    for factor in season:
+        v = min(mixture(long_run, slow, fast), cap) * factor
         total += v
         slow = slow_decay * slow + (1 - slow_decay) * v
         fast = fast_decay * fast + (1 - fast_decay) * v

@@ -76,10 +76,10 @@ def log_likelihoods(sample: Matrix, correlation: Matrix) -> list[float]:
     return result
 
 
-def market_signs(correlation: Matrix, assets: int) -> NDArray[np.int64]:
-    """Return each coordinate's sign when all move with the market: returns up, volatilities as they correlate."""
-    with_returns = np.sum(correlation[assets:, :assets], axis=1)
-    return np.concatenate([np.ones(assets), np.where(with_returns < 0.0, -1.0, 1.0)]).astype(np.int64)
+def market_signs(correlation: Matrix, markets: int) -> NDArray[np.int64]:
+    """Return each coordinate's sign when all move together: the first `markets` up, the others as they correlate."""
+    with_markets = np.sum(correlation[markets:, :markets], axis=1)
+    return np.concatenate([np.ones(markets), np.where(with_markets < 0.0, -1.0, 1.0)]).astype(np.int64)
 
 
 def correlation_cases(correlation: Matrix, sign: NDArray[np.int64]) -> tuple[Matrix, Matrix, Matrix]:
@@ -89,21 +89,21 @@ def correlation_cases(correlation: Matrix, sign: NDArray[np.int64]) -> tuple[Mat
     return correlation, (1.0 - STRESS) * correlation + STRESS * one, (1.0 - STRESS) * correlation + STRESS * zero
 
 
-def root(correlation: Matrix, assets: int) -> Matrix:
+def root(correlation: Matrix, markets: int) -> Matrix:
     """Return A with R = A A^T, square, whose first column is the market factor.
 
-    The market is the first principal component of the returns alone: then its normal variate is nearly all of a return,
-    which is what stratification and tail inflation act on. The other columns are the eigenvectors of what it leaves,
-    the largest first. Signs: the sum of a column is positive, in the first over the returns; where it is 0, the first
-    entry is.
+    The market is the first principal component of the first `markets` returns alone: then its normal variate is nearly
+    all of a return, which is what stratification and tail inflation act on. The other columns are the eigenvectors of
+    what it leaves, the largest first. Signs: the sum of a column is positive, in the first over the markets; where it
+    is 0, the first entry is.
     """
-    _, vector = np.linalg.eigh(correlation[:assets, :assets])
-    market = correlation[:, :assets] @ vector[:, -1]
-    market /= np.sqrt(vector[:, -1] @ market[:assets])
+    _, vector = np.linalg.eigh(correlation[:markets, :markets])
+    market = correlation[:, :markets] @ vector[:, -1]
+    market /= np.sqrt(vector[:, -1] @ market[:markets])
     value, rest = np.linalg.eigh(correlation - np.outer(market, market))
     columns = np.column_stack([market, (rest * np.sqrt(np.maximum(value, 0.0)))[:, :0:-1]])
     total = np.sum(columns, axis=0)
-    total[0] = np.sum(market[:assets])
+    total[0] = np.sum(market[:markets])
     total = np.where(np.abs(total) < ROUNDING, columns[0], total)
     columns *= np.where(total < 0.0, -1.0, 1.0)
     result: Matrix = columns / np.sqrt(np.sum(columns**2, axis=1))[:, None]

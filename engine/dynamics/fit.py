@@ -82,9 +82,11 @@ def calibrate(
     long_run = _long_run_variances(log_return, own_share, symbols, settings)
     variance, warm, memories = _filtered(returns, log_return, long_run, settings)
     moves, known = volatility_moves_micro(returns.hour[-hours - 1 :], symbols, volatility, variance)
-    library = Library(symbols, log_return, variance[:, :-1], moves, warm, memories)
     filled, implied = np.maximum(hours - own_share, 0), np.count_nonzero(known, axis=1)
     residuals = _residuals_micro(log_return, variance)
+    factors = _hour_factors(returns.hour[-hours - 1 :], residuals, filled)
+    clock = returns.hour[-hours:]
+    library = Library(symbols, len(prices), clock, factors, log_return, variance[:, :-1], moves, warm, memories)
     states = tuple(
         _asset(
             one,
@@ -104,11 +106,11 @@ def calibrate(
         bounds=bootstrap_bounds(symbols, log_return, moves, memories, settings),
         kappa=1.0,
         joint=fit_joint(library, settings),
-        clock_hour=_frozen(returns.hour[-hours:]),
+        clock_hour=_frozen(clock),
         residual_micro=_frozen(residuals),
         volatility_move_micro=_frozen(moves),
         recent_close_e8=_frozen(returns.close_e8[:, -min(RECENT_HOURS, hours) :]),
-        hour_factor_ppm=_frozen(_hour_factors(returns.hour[-hours - 1 :], residuals, filled)),
+        hour_factor_ppm=_frozen(factors),
         carry=tuple(map(rounded_record, carry)),
         carry_ranges=tuple(map(rounded_record, carry_ranges)),
         tokens=tuple(map(rounded_record, tokens)),

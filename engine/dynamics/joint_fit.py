@@ -17,6 +17,7 @@ from engine.dynamics.joint import NANO, HorizonDynamics, JointDynamics, TailFit
 from engine.dynamics.jumps import taken_out
 from engine.dynamics.paths import block_starts
 from engine.dynamics.recursions import MICRO, Memory, Rule
+from engine.dynamics.seasonality import season_roots
 from engine.dynamics.tails import Marginal, Pareto, knot_scores, marginal
 from engine.dynamics.variance import expected_variances, rule_of
 from engine.errors import InvalidInput
@@ -29,11 +30,15 @@ COORDINATES = ("return", "volatility")
 class Library(NamedTuple):
     """What the joint dynamics are fitted to.
 
-    `log_return` and `variance` are of shape (U, n); `move_micro` too. `warm` are the memories before the first hour,
-    `memories` those after the last.
+    `log_return`, `variance` and `move_micro` are of shape (U, n), `clock_hour` of shape (n,), the hours at which the
+    returns end, and `hour_factor_ppm` of shape (U, 168). `warm` are the memories before the first hour, `memories`
+    those after the last. The first `markets` assets trade by themselves; tokens, at the end, follow them.
     """
 
     symbols: tuple[str, ...]
+    markets: int
+    clock_hour: NDArray[np.int64]
+    hour_factor_ppm: NDArray[np.int64]
     log_return: Table
     variance: Table
     move_micro: NDArray[np.int64]
@@ -50,8 +55,9 @@ def fit_joint(library: Library, settings: CalibrationSettings) -> JointDynamics:
         If a horizon has too few observations; the message names it.
     """
     level_move = library.move_micro / MICRO
+    threshold = settings.jump_threshold_deviations
     jumps, ordinary, calm_level = taken_out(
-        library.log_return, level_move, library.variance, settings.jump_threshold_deviations
+        library.log_return, level_move, library.variance, threshold, library.markets
     )
     memories = _memories_before(library, rule_of(settings))
     horizons = tuple(
@@ -89,7 +95,7 @@ def _fit_horizon(
     scale = np.concatenate([deviation, np.ones_like(deviation)])
     copula = fit_copula((_ends(moves, apart, hours) / scale[:, apart]).T)
     fitted = [_marginals(moves[row], starts, hours, scale[row, starts], settings) for row in range(len(moves))]
-    sign = market_signs(copula.correlation, len(library.symbols))
+    sign = market_signs(copula.correlation, library.markets)
     cases = correlation_cases(copula.correlation, sign)
     return HorizonDynamics(
         hours=hours,
@@ -104,19 +110,21 @@ def _fit_horizon(
         end_nano=_nano(np.stack([end.value for end, _ in fitted])),
         excursion_nano=_nano(np.stack([excursion.value for _, excursion in fitted])),
         mixing_nano=_nano(mixing_table(copula.degrees)),
-        root_nano=_nano(np.stack([root(case, len(library.symbols)) for case in cases])),
+        root_nano=_nano(np.stack([root(case, library.markets) for case in cases])),
     )
 
 
 def _deviations(hours: int, library: Library, memories: tuple[Table, Table], settings: CalibrationSettings) -> Table:
-    """Root of the variance expected over the horizon from each hour, shape (U, n)."""
+    """Root of the variance expected over the horizon from each hour that it fits after, shape (U, n - hours + 1)."""
     rule, (slow, fast) = rule_of(settings), memories
-    return np.stack(
-        [
-            np.sqrt(expected_variances(rule, memory.long_run, slow[row], fast[row], memory.largest, hours))
-            for row, memory in enumerate(library.memories)
-        ]
-    )
+    starts = slow.shape[1] - hours + 1
+    deviations = np.empty((len(slow), starts))
+    for row, memory in enumerate(library.memories):
+        _, own = season_roots(library.hour_factor_ppm[row], library.clock_hour, 0, hours)
+        season = sliding_window_view(own * own, hours).T
+        states = slow[row, :starts], fast[row, :starts]
+        deviations[row] = np.sqrt(expected_variances(rule, memory.long_run, *states, memory.largest, season))
+    return deviations
 
 
 def _marginals(

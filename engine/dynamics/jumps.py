@@ -1,6 +1,6 @@
 """Common jumps of the library: found, fitted, and taken out of what the marginals are fitted to (DESIGN 3.4).
 
-A jump is an hour in which the cross-section's median residual exceeds a stated number of deviations. Its size is the
+A jump is an hour in which the markets' median residual exceeds a stated number of deviations. Its size is the
 median log return J; asset u feels loading_u times it. |J| is a least size plus an exponential excess, its mean another
 for each sign: what was found exceeds a threshold, so that sizes near 0 do not occur. Intensity at its upper 95 % bound
 from n jumps in T hours,
@@ -30,7 +30,7 @@ def no_jumps(assets: int, hours: int) -> Jumps:
 
 
 def taken_out(
-    log_return: Table, level_move: Table, variance: Table, threshold_deviations: float
+    log_return: Table, level_move: Table, variance: Table, threshold_deviations: float, markets: int
 ) -> tuple[Jumps, Table, Table]:
     """Return the jumps, and returns and volatility moves without what the jumps explain.
 
@@ -40,6 +40,8 @@ def taken_out(
         Hourly returns, log moves of volatility, and the variance that the filter used for each return.
     threshold_deviations : float
         At least 0; 0 takes nothing out and models no jump.
+    markets : int
+        The first so many assets make the cross-section; tokens after them only feel its jumps.
 
     Notes
     -----
@@ -51,20 +53,22 @@ def taken_out(
     assets, hours = log_return.shape
     if threshold_deviations == 0.0:
         return no_jumps(assets, hours), log_return, level_move
-    at = np.flatnonzero(np.abs(np.median(log_return / np.sqrt(variance), axis=0)) > threshold_deviations)
-    size = np.median(log_return[:, at], axis=0)
+    at = np.flatnonzero(
+        np.abs(np.median(log_return[:markets] / np.sqrt(variance[:markets]), axis=0)) > threshold_deviations
+    )
+    size = np.median(log_return[:markets, at], axis=0)
     intensity = stats.chi2.ppf(INTENSITY_CONFIDENCE, 2 * (at.size + 1)) / (2.0 * hours)
     deviation = np.sqrt(np.mean(log_return**2, axis=1))
     if at.size:
         loading = log_return[:, at] @ size / (size @ size)
         co_jump = np.maximum(level_move[:, at] @ np.abs(size) / (size @ size), 0.0)
     else:
-        loading, co_jump = deviation / np.median(deviation), np.zeros(assets)
+        loading, co_jump = deviation / np.median(deviation[:markets]), np.zeros(assets)
     loading, co_jump = _rounded_all(loading), _rounded_all(co_jump)
     ordinary, calm_level = log_return.copy(), level_move.copy()
     ordinary[:, at] -= np.outer(loading, size)
     calm_level[:, at] -= np.outer(co_jump, np.abs(size))
-    least, up, down = _sizes(size, threshold_deviations * float(np.median(deviation)))
+    least, up, down = _sizes(size, threshold_deviations * float(np.median(deviation[:markets])))
     jumps = Jumps(
         threshold_deviations=threshold_deviations,
         count=int(at.size),

@@ -73,7 +73,7 @@ def expected_variances(
     slow: NDArray[np.float64],
     fast: NDArray[np.float64],
     largest: float,
-    hours: int,
+    season: NDArray[np.float64],
 ) -> NDArray[np.float64]:
     """Return the variance that the filter expects over the next hours from each state of its memories.
 
@@ -83,29 +83,30 @@ def expected_variances(
     long_run, largest : float
     slow, fast : float64 arrays, shape (n,)
         Memories at n starts.
-    hours : int
+    season : float64 array, shape (hours,) or (hours, n)
+        Hour-of-week factor on the variance of each hour ahead; 1 where there is none.
 
     Returns
     -------
     float64 array, shape (n,)
-        Sum over the hours; of each hour capped at `largest`, as inside the paths.
+        Sum over the hours; of each hour capped at `largest` before the factor, as inside the paths.
 
     Notes
     -----
-    Each hour's square is replaced by its expectation, the mixture itself. Only + * and comparisons, so that the same
-    bits come out everywhere.
+    Each hour's square is replaced by its expectation, the mixture times the factor. Only + * and comparisons, so that
+    the same bits come out everywhere.
     """
     total = np.zeros(slow.size)
-    for _ in range(hours):
+    for factor in season:
         mean = rule.long_run_weight * long_run + rule.slow_weight * slow + rule.fast_weight * fast
-        used = np.minimum(np.maximum(mean, rule.floor * long_run), largest)
-        total = total + used
-        slow = rule.slow_decay * slow + (1.0 - rule.slow_decay) * used
-        fast = rule.fast_decay * fast + (1.0 - rule.fast_decay) * used
+        expected = np.minimum(np.maximum(mean, rule.floor * long_run), largest) * factor
+        total = total + expected
+        slow = rule.slow_decay * slow + (1.0 - rule.slow_decay) * expected
+        fast = rule.fast_decay * fast + (1.0 - rule.fast_decay) * expected
     return total
 
 
-def expected_variance(rule: Rule, memory: Memory, hours: int) -> float:
-    """Return the variance expected over the next hours from one state; see `expected_variances`."""
+def expected_variance(rule: Rule, memory: Memory, season: NDArray[np.float64]) -> float:
+    """Return the variance expected over the hours of `season` from one state; see `expected_variances`."""
     slow, fast = np.array([memory.slow]), np.array([memory.fast])
-    return float(expected_variances(rule, memory.long_run, slow, fast, memory.largest, hours)[0])
+    return float(expected_variances(rule, memory.long_run, slow, fast, memory.largest, season)[0])

@@ -2,7 +2,7 @@
 
 One set for each correlation case, all on the same points. A set is `SCRAMBLES` consecutive blocks of equal length, each
 a scrambled Sobol net and so an independent replication: the figure's own error is measured between blocks, which is
-what `sampling_bound` does (DESIGN 3.8).
+what `risk.sampling_bound` does (DESIGN 3.8).
 """
 
 from __future__ import annotations
@@ -16,22 +16,22 @@ from numpy.typing import NDArray
 from engine.dynamics.calibration import Calibration
 from engine.dynamics.history import RecentPrices
 from engine.dynamics.joint import CASES, NANO, HorizonDynamics, Jumps
-from engine.dynamics.today import memory_today
+from engine.dynamics.seasonality import season_roots
+from engine.dynamics.today import last_hour_of, memory_today
 from engine.dynamics.variance import expected_variance, rule_of
 from engine.errors import InvalidInput
 from engine.kernels.interpolation import joint_values
-from engine.scenarios.scenario_set import ScenarioSet, severity_order
+from engine.risk import REPLICATIONS
+from engine.scenarios.scenario_set import SHAPE_FACTORS, ScenarioSet, severity_order
 from engine.scenarios.sobol import scrambled_points
-from engine.scenarios.variates import SHAPE_FACTORS, Inflation, Variates, dimensions, variates
+from engine.scenarios.variates import Inflation, Variates, dimensions, variates
 
 Table = NDArray[np.float64]
 
-SCRAMBLES = 16
+SCRAMBLES = REPLICATIONS
 POINTS = 512
 POINTS_MULTIPLE = 128
 INFLATION = Inflation(mixing_power=3, market_width=1.5, level_width=1.3, jump_share=0.15)
-STUDENT_QUANTILE = 2.6024802950111234
-"""99 % quantile of Student's t with 15 degrees of freedom, one fewer than the scrambles."""
 
 
 class Step(NamedTuple):
@@ -106,39 +106,6 @@ def joint_moves(step: Step, case: int, draws: Variates) -> tuple[Table, Table]:
     return moved, shock
 
 
-def sampling_bound(es_per_scramble: Table) -> Table:
-    """Return the upper 99 % bound of an expected shortfall from its value in each scramble.
-
-    Parameters
-    ----------
-    es_per_scramble : float64 array, shape (..., 16)
-
-    Returns
-    -------
-    float64 array, shape (...)
-        Mean plus Student's quantile of 15 degrees times the standard error; sums in the scrambles' order.
-
-    Raises
-    ------
-    InvalidInput
-        If the last axis is not that of the scrambles, or a value is not finite.
-    """
-    if es_per_scramble.shape[-1] != SCRAMBLES or not np.all(np.isfinite(es_per_scramble)):
-        raise InvalidInput(
-            f"expected shortfalls of shape {es_per_scramble.shape}: finite ones of {SCRAMBLES} scrambles"
-        )
-    total = np.zeros(es_per_scramble.shape[:-1])
-    for scramble in range(SCRAMBLES):
-        total = total + es_per_scramble[..., scramble]
-    mean = total / SCRAMBLES
-    squares = np.zeros_like(total)
-    for scramble in range(SCRAMBLES):
-        distance = es_per_scramble[..., scramble] - mean
-        squares = squares + distance * distance
-    bound: Table = mean + STUDENT_QUANTILE * np.sqrt(squares / (SCRAMBLES * (SCRAMBLES - 1)))
-    return bound
-
-
 def _horizon_of(calibration: Calibration, hours: int) -> HorizonDynamics:
     for horizon in calibration.joint.horizons:
         if horizon.hours == hours:
@@ -152,11 +119,12 @@ def _deviations(calibration: Calibration, recent: Sequence[RecentPrices], hours:
     rule = rule_of(calibration.settings)
     given = {prices.symbol: prices for prices in recent}
     nothing = np.array([], dtype=np.int64)
-    states = [
-        memory_today(calibration, given.get(symbol, RecentPrices(symbol, nothing, nothing)))
-        for symbol in calibration.symbols
-    ]
-    deviations: Table = np.sqrt(np.array([expected_variance(rule, memory, hours) for memory in states]))
+    deviations = np.empty(len(calibration.symbols))
+    for row, symbol in enumerate(calibration.symbols):
+        prices = given.get(symbol, RecentPrices(symbol, nothing, nothing))
+        last_hour = last_hour_of(calibration, prices)
+        ahead, _ = season_roots(calibration.hour_factor_ppm[row], calibration.clock_hour, last_hour, hours)
+        deviations[row] = np.sqrt(expected_variance(rule, memory_today(calibration, prices), ahead * ahead))
     return deviations
 
 

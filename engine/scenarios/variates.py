@@ -23,12 +23,12 @@ from numpy.typing import NDArray
 from engine.dynamics.joint import MIXING_LIMIT, MIXING_STEPS, NANO, HorizonDynamics, Jumps
 from engine.kernels.interpolation import interpolate
 from engine.kernels.special import exp_array, inverse_normal_cdf_array, log_array
+from engine.scenarios.scenario_set import SHAPE_FACTORS
 
 Vector = NDArray[np.float64]
 
 MOST_JUMPS = 3
 """Within one horizon; more count as this many. At 2 % a day for one, the fourth has 7e-9."""
-SHAPE_FACTORS = 7
 _MIXING, _MARKET, _LEVEL, _OCCURRENCE, _SIZE, _OTHERS = range(6)
 
 

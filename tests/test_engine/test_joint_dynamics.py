@@ -51,10 +51,11 @@ def student(correlation, degrees: float, size: int, seed: int = 1):
     return normal / np.sqrt(random.chisquare(degrees, size) / degrees)[:, None]
 
 
-@given(variances, variances, variances, variances, st.integers(1, 72))
-def test_expected_variance_is_its_twin(long_run, slow, fast, largest, hours):
-    twin = naive_model.expected_variance(hours, long_run, slow, fast, largest)
-    assert expected_variance(RULE, Memory(long_run, slow, fast, largest), hours) == pytest.approx(twin, rel=1e-12)
+@given(variances, variances, variances, variances, st.lists(st.floats(0.25, 4.0), min_size=1, max_size=72))
+def test_expected_variance_is_its_twin(long_run, slow, fast, largest, season):
+    twin = naive_model.expected_variance(season, long_run, slow, fast, largest)
+    found = expected_variance(RULE, Memory(long_run, slow, fast, largest), np.array(season))
+    assert found == pytest.approx(twin, rel=1e-12)
 
 
 def test_expected_variance_is_the_mean_over_simulated_hours():
@@ -68,13 +69,15 @@ def test_expected_variance_is_the_mean_over_simulated_hours():
         total += step
         slow = RULE.slow_decay * slow + (1.0 - RULE.slow_decay) * step * step
         fast = RULE.fast_decay * fast + (1.0 - RULE.fast_decay) * step * step
-    assert expected_variance(RULE, memory, hours) == pytest.approx(float(np.var(total)), rel=0.02)
+    assert expected_variance(RULE, memory, np.ones(hours)) == pytest.approx(float(np.var(total)), rel=0.02)
 
 
 def test_expected_variances_are_those_of_each_state():
     slow, fast = np.array([1e-4, 2e-4]), np.array([5e-4, 1e-5])
-    one_by_one = [expected_variance(RULE, Memory(1e-4, s, f, 3e-4), 24) for s, f in zip(slow, fast, strict=True)]
-    assert expected_variances(RULE, 1e-4, slow, fast, 3e-4, 24).tolist() == one_by_one
+    season = np.array([[0.5, 1.0], [2.0, 1.5]])
+    states = zip(slow, fast, season.T, strict=True)
+    one_by_one = [expected_variance(RULE, Memory(1e-4, s, f, 3e-4), factor) for s, f, factor in states]
+    assert expected_variances(RULE, 1e-4, slow, fast, 3e-4, season).tolist() == one_by_one
 
 
 @pytest.mark.parametrize("shape", [0.0, 0.2, 0.4])
@@ -238,7 +241,7 @@ def jumpy(seed: int = 5, hours: int = 20_000):
 
 def test_jumps_are_found_and_taken_out():
     ordinary, log_return, level, size, variance = jumpy()
-    jumps, calm, calm_level = taken_out(log_return, level, variance, 8.0)
+    jumps, calm, calm_level = taken_out(log_return, level, variance, 8.0, 2)
     assert (jumps.count, jumps.hours) == (12, 20_000)
     # loadings are relative to the median, here the mean of both
     np.testing.assert_allclose(jumps.loading, [0.8, 1.2], atol=0.03)
@@ -259,14 +262,14 @@ def test_jumps_are_found_and_taken_out():
 
 def test_intensity_is_the_exact_upper_bound_of_a_poisson_count():
     _, log_return, level, _, variance = jumpy()
-    jumps, _, _ = taken_out(log_return, level, variance, 8.0)
+    jumps, _, _ = taken_out(log_return, level, variance, 8.0, 2)
     # at that intensity 12 jumps or fewer have a probability of 5 %
     assert stats.poisson.cdf(12, jumps.intensity_hourly * 20_000) == pytest.approx(0.05, rel=1e-9)
 
 
 def test_without_a_jump_seen_one_is_still_possible():
     ordinary, _, level, _, variance = jumpy()
-    jumps, calm, calm_level = taken_out(ordinary, level, variance, 8.0)
+    jumps, calm, calm_level = taken_out(ordinary, level, variance, 8.0, 2)
     assert jumps.count == 0 and np.array_equal(calm, ordinary) and np.array_equal(calm_level, level)
     assert jumps.intensity_hourly * 20_000 == pytest.approx(-np.log(0.05), rel=1e-9)
     assert jumps.least_size + jumps.excess_down == pytest.approx(8.0 * 0.005, rel=0.02)
@@ -274,14 +277,27 @@ def test_without_a_jump_seen_one_is_still_possible():
 
 def test_a_threshold_of_zero_models_none():
     _, log_return, level, _, variance = jumpy()
-    jumps, calm, calm_level = taken_out(log_return, level, variance, 0.0)
+    jumps, calm, calm_level = taken_out(log_return, level, variance, 0.0, 2)
     assert jumps.intensity_hourly == 0.0 and calm is log_return and calm_level is level
+
+
+def test_tokens_feel_jumps_and_do_not_tell_them():
+    _, log_return, level, _, variance = jumpy()
+    calm = np.zeros((4, log_return.shape[1]))
+    more = [
+        np.concatenate([table, np.full_like(calm, fill)])
+        for table, fill in ((log_return, 0.0), (level, 0.0), (variance, 1e-6))
+    ]
+    jumps, _, _ = taken_out(*more, 8.0, 2)
+    assert jumps.count == 12 and jumps.loading[2:] == (0.0,) * 4
+    with_two = taken_out(log_return, level, variance, 8.0, 2)[0]
+    assert jumps.loading[:2] == with_two.loading and jumps.least_size == with_two.least_size
 
 
 def test_one_jump_has_an_exponential_size():
     _, log_return, level, size, variance = jumpy()
     lone = np.where(np.arange(size.size) == np.argmax(size), 1.0, 0.0)
-    jumps, _, _ = taken_out(0.005 * 0.0 + log_return * lone, level, variance, 8.0)
+    jumps, _, _ = taken_out(0.005 * 0.0 + log_return * lone, level, variance, 8.0, 2)
     assert jumps.count == 1 and jumps.least_size == 0.0 and jumps.excess_up == jumps.excess_down > 0.06
 
 
@@ -315,7 +331,11 @@ def library_of(log_return, level, warm: Memory) -> Library:
     filtered = [run_filter(row, RULE, warm) for row in log_return]
     variance, memories = (np.array([one for one, _ in filtered]), [memory for _, memory in filtered])
     moves = np.rint(level * 1e6).astype(np.int64)
-    return Library(("BTC", "ETH"), log_return, variance, moves, [warm, warm], memories)
+    hours = log_return.shape[1]
+    factors = np.tile(np.where(np.arange(168) % 2, 1_500_000, 500_000), (2, 1))
+    return Library(
+        ("BTC", "ETH"), 2, 1_000 + np.arange(hours), factors, log_return, variance, moves, [warm, warm], memories
+    )
 
 
 def test_memories_before_each_hour_are_those_that_the_filter_used():
@@ -352,7 +372,9 @@ def test_marginals_are_of_the_standardised_moves(hours):
     for start in range(6_000 - hours, -1, -4):
         path = np.cumsum(log_return[0, start : start + hours])
         largest = library.memories[0].largest
-        expected = naive_model.expected_variance(hours, 2.5e-5, slow[0, start], fast[0, start], largest)
+        # hour 1000 since the epoch ends the week's hour 63, an odd one; beyond four hours there is no season
+        season = [1.0 if hours > 4 else (1.5, 0.5)[(start + h) % 2] for h in range(hours)]
+        expected = naive_model.expected_variance(season, 2.5e-5, slow[0, start], fast[0, start], largest)
         ends.append(path[-1] / np.sqrt(expected))
         lowest.append(path.min() / np.sqrt(expected))
     at = np.array([100, 130])
