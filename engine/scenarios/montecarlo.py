@@ -31,7 +31,7 @@ Table = NDArray[np.float64]
 SCRAMBLES = REPLICATIONS
 POINTS = 512
 POINTS_MULTIPLE = 128
-INFLATION = Inflation(mixing_power=3, market_width=1.5, level_width=1.3, jump_share=0.15)
+INFLATION = Inflation(mixing_power=3, market_width=1.5, level_width=1.3, jump_share=0.2)
 
 
 class Step(NamedTuple):

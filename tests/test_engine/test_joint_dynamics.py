@@ -21,7 +21,7 @@ from engine.dynamics.copula import (
     mixing_table,
     root,
 )
-from engine.dynamics.joint import CASES, NANO, JointDynamics
+from engine.dynamics.joint import CASES, NANO, HorizonDynamics, JointDynamics
 from engine.dynamics.joint_fit import Library, _memories_before, fit_joint
 from engine.dynamics.jumps import taken_out
 from engine.dynamics.recursions import Memory
@@ -405,6 +405,15 @@ def test_the_artefact_holds_the_section_and_its_diagnostics(calibration):
             assert tail.exceedances > 100 and 0.0 <= tail.shape <= LARGEST_SHAPE and tail.shape_error > 0.0
     again = JointDynamics.from_body(json.loads(json.dumps(joint.body())))
     assert again.body() == joint.body() and again.jumps == joint.jumps
+
+
+@pytest.mark.parametrize("name", ["mixing_nano", "score_nano", "end_nano", "excursion_nano", "root_nano"])
+def test_a_table_that_does_not_fit_is_no_section(calibration, name):
+    body = json.loads(json.dumps(calibration.joint.horizons[0].body()))
+    # three entries of eight bytes are 32 characters
+    body["tables"][name] = body["tables"][name][32:]
+    with pytest.raises(ValueError):
+        HorizonDynamics.from_body(body)
 
 
 @pytest.mark.parametrize("change", ["degrees", "table", "missing", "extra", "tail", "jumps"])
