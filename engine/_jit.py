@@ -24,7 +24,7 @@ import numba
 import numpy as np
 from llvmlite import ir
 from numba import types
-from numba.core import cgutils
+from numba.core import cgutils as untyped_cgutils
 from numba.core.codegen import get_host_cpu_features
 from numba.extending import intrinsic
 from numpy.typing import ArrayLike, NDArray
@@ -32,6 +32,7 @@ from numpy.typing import ArrayLike, NDArray
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 _CONFIG: Any = numba.config
+cgutils: Any = untyped_cgutils
 _OPTIONS: dict[str, Any] = {"nogil": True, "fastmath": False, "error_model": "numpy"}
 _PACKAGE = Path(__file__).resolve().parent
 

@@ -7,6 +7,8 @@ the other in stored order. Kernels raise nothing; what cannot be a number is fla
 - `black76`: European options on a forward
 - `profit`: the table of profits, instruments by scenarios, tiled for the cache
 - `revalue`, `revalue_tile`, `market_tile`: fill that table from moves of spot, surface, basis and rates
-- `tail`: accounts by that table, and the tail of what comes out
+- `aggregate`, `selection`, `scan`: accounts by that table, and which scenarios can be in their tails, in one pass
+- `narrow`, `refine`: that pass in float32 with a proven slack, and the float64 figures of what it chose
+- `tail`: the door to these
 - `parallel`: threads over ranges of rows
 """

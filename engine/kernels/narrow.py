@@ -31,7 +31,6 @@ from engine._jit import bits_float, float_bits, kernel, read_only
 from engine.kernels.parallel import over_rows, split_rows
 from engine.kernels.profit import TILE, ProfitTable
 from engine.kernels.scan import Chosen, Tails, Target, blocks_of, pack_rows, scan_rows, tighten_rows
-from engine.kernels.selection import Weights
 
 Vector = NDArray[np.float64]
 Narrow = NDArray[np.float32]
@@ -44,31 +43,31 @@ SMALLEST, LARGEST = 2.0**-930, 2.0**930
 """What can be scaled; an account outside, an empty one among them, is left to float64."""
 UNIT = 2.0**-24
 TILES_AT_A_TIME = 16
-HEAD_SHARE = 16
+HEAD_SHARE = 8
 """The head is at most one tile in so many."""
 
 
 class Hot(NamedTuple):
-    """The scenarios that are in most tails, in float64 and in a tile of their own: cheaper as a whole than one by one.
+    """The scenarios that are in most tails, in float64 and in tiles of their own: cheaper as a whole than one by one.
 
     Attributes
     ----------
-    tile : float64 array, shape (0 or 1, steps, instruments, TILE)
-    lane : int16 array, shape (scenarios and pads,)
-        Where a scenario stands in the tile; -1 when it does not.
+    tiles : float64 array, shape (hot tiles, steps, instruments, TILE)
+    lane : int32 array, shape (scenarios and pads,)
+        Where a scenario stands in the tiles; -1 when it does not.
     """
 
-    tile: Vector
-    lane: NDArray[np.int16]
+    tiles: Vector
+    lane: NDArray[np.int32]
 
     @classmethod
     def of(cls, tiles: Vector, scenario: NDArray[np.int64]) -> Hot:
-        """Copy the given scenarios, `TILE` of them or none."""
-        tile = np.empty((scenario.size // TILE, *tiles.shape[1:]))
-        copy_scenarios(tiles, scenario, tile)
-        lane = np.full(tiles.shape[0] * TILE, -1, np.int16)
+        """Copy the given scenarios, a multiple of `TILE`."""
+        hot = np.empty((scenario.size // TILE, *tiles.shape[1:]))
+        copy_scenarios(tiles, scenario, hot)
+        lane = np.full(tiles.shape[0] * TILE, -1, np.int32)
         lane[scenario] = np.arange(scenario.size)
-        return cls(tile, lane)
+        return cls(hot, lane)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +85,9 @@ class NarrowTable:
         Copies of the scenarios of largest total move. Their tail gives a first threshold.
     head_weight : int64 array, shape (head tiles * WIDTH,)
     hot : Hot
-        The severest of all in float64.
+        The scenarios of the head in float64.
+    expected : int
+        About how many scenarios a tail will have; a guess.
     """
 
     tiles: Narrow
@@ -94,10 +95,11 @@ class NarrowTable:
     head: Narrow
     head_weight: NDArray[np.int64]
     hot: Hot
+    expected: int
 
     @classmethod
-    def of(cls, table: ProfitTable, weight: Weights, most: int, threads: int) -> NarrowTable:
-        """Convert a table for tails of at most `most` scenarios."""
+    def of(cls, table: ProfitTable, target: Target, threads: int) -> NarrowTable:
+        """Convert a table for the tails that are looked for."""
         count, steps, instruments, _ = table.tiles.shape
         tiles = np.zeros((-(-count // 2), steps, instruments, WIDTH), np.float32)
         move = np.zeros(tiles.shape[0] * WIDTH, np.float32)
@@ -110,12 +112,16 @@ class NarrowTable:
             split_rows(count, TILES_AT_A_TIME, threads),
             threads,
         )
-        size = min(-(-3 * most // WIDTH), tiles.shape[0] // HEAD_SHARE) * WIDTH
-        severest = np.argsort(-move[: table.scenario_count], kind="stable")[:size]
-        head = np.empty((size // WIDTH, steps, instruments, WIDTH), np.float32)
+        order = np.argsort(-move[: table.scenario_count], kind="stable")
+        # of the severest scenarios, some hurt and some help
+        expected = int(np.searchsorted(np.cumsum(target.weight[order]), 2 * target.need)) // 2 + 1
+        severest = order[: min(-(-3 * expected // WIDTH), tiles.shape[0] // HEAD_SHARE) * WIDTH]
+        head = np.empty((severest.size // WIDTH, steps, instruments, WIDTH), np.float32)
         copy_scenarios(tiles, np.sort(severest), head)
-        hot = Hot.of(source, severest[:TILE])
-        return cls(tiles, np.where(table.largest == 0.0, 0.0, scale), head, weight[np.sort(severest)], hot)
+        hot = Hot.of(source, severest)
+        return cls(
+            tiles, np.where(table.largest == 0.0, 0.0, scale), head, target.weight[np.sort(severest)], hot, expected
+        )
 
 
 @dataclass(frozen=True, slots=True)

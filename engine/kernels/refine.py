@@ -38,21 +38,23 @@ def refine_hot(
     hot: Hot, indptr: NDArray[np.int64], instrument: NDArray[np.int32], quantity: Vector, chosen: Chosen
 ) -> None:
     """Replace the profits in hot scenarios by those in float64."""
-    tile, lane = hot
+    tiles, lane = hot
     y, other = np.empty(TILE), np.empty(STRIP)
-    for r in range(chosen.row.size if tile.shape[0] > 0 else 0):
-        start, stop = indptr[chosen.row[r]], indptr[chosen.row[r] + 1]
-        for step in range(tile.shape[1]):
-            for first in range(0, TILE, STRIP):
-                add_step(tile, 0, step, first, instrument, quantity, start, stop, y, first, other)
-        for i in range(chosen.start[r], chosen.start[r + 1]):
-            j = lane[chosen.scenario[i]]
-            chosen.value[i] = y[j] if j >= 0 else chosen.value[i]
+    for t in range(tiles.shape[0]):
+        for r in range(chosen.row.size):
+            start, stop = indptr[chosen.row[r]], indptr[chosen.row[r] + 1]
+            for step in range(tiles.shape[1]):
+                for first in range(0, TILE, STRIP):
+                    add_step(tiles, t, step, first, instrument, quantity, start, stop, y, first, other)
+            for i in range(chosen.start[r], chosen.start[r + 1]):
+                j = lane[chosen.scenario[i]] - t * TILE
+                if 0 <= j < TILE:
+                    chosen.value[i] = y[j]
 
 
 @inlined
 def _by_tile(
-    chosen: Chosen, lane: NDArray[np.int16], tiles: int
+    chosen: Chosen, lane: NDArray[np.int32], tiles: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.int32]]:
     """Return where each tile's entries end, and all that are not hot by tile: their row and their place."""
     end = np.zeros(tiles, np.int64)
@@ -73,7 +75,7 @@ def _by_tile(
 
 @kernel
 def refine_rows(
-    tiles: Vector, lane: NDArray[np.int16], indptr: NDArray[np.int64], instrument: NDArray[np.int32], quantity: Vector,
+    tiles: Vector, lane: NDArray[np.int32], indptr: NDArray[np.int64], instrument: NDArray[np.int32], quantity: Vector,
     chosen: Chosen,
 ) -> None:  # fmt: skip
     """Replace the profits where `lane` is negative by those in float64; tile by tile, each read into the cache once."""

@@ -31,7 +31,7 @@ class Target(NamedTuple):
     need : int
         Weight that defines its boundary.
     enough : int
-        Values that a tightened buffer may hold; those of weight `need` are always below.
+        Values that a tightened buffer may hold; more than any choice of them can need.
     full : int
         Values at which a buffer is tightened.
     """
@@ -64,7 +64,8 @@ class Tails(NamedTuple):
 
     def started(self, row: NDArray[np.int64]) -> Tails:
         """Return the buffers emptied for the accounts of the given numbers, of which there may be fewer."""
-        tails = Tails(*(array[: row.size] for array in self))
+        n = row.size
+        tails = Tails(self.row[:n], self.value[:n], self.scenario[:n], self.kept[:n], self.threshold[:n])
         tails.row[:], tails.kept[:], tails.threshold[:] = row, 0, np.inf
         return tails
 

@@ -127,7 +127,7 @@ def collect(
         scenario[buffer, place] = first_ + j
         place += np.uint64(weight[first_ + j] > 0)
         mask &= mask - 1
-    return np.int64(place)
+    return int(np.int64(place))
 
 
 @kernel

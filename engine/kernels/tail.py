@@ -45,6 +45,8 @@ LARGEST_FINITE = 1e280
 WEIGHT_UNIT = float(1 << 60)
 NARROW_READINGS = 8
 """A table is converted to float32 when its rows are read at least so often."""
+NARROW_TAIL = 0.0105
+"""And when so few of the scenarios are in a tail: each costs as much to refine as a hundred to scan."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,8 +126,8 @@ def _bounded(
         out[row] = total < LARGEST_FINITE
 
 
-def _target(weights: NDArray[np.float64] | None, scenario_count: int, probability: float) -> tuple[Target, int]:
-    """Return the tail that is looked for, and how many of the smallest weights stay below its mass."""
+def _target(weights: NDArray[np.float64] | None, scenario_count: int, probability: float) -> Target:
+    """Return the tail that is looked for."""
     units = np.zeros(-(-scenario_count // WIDTH) * WIDTH, dtype=np.int64)
     if weights is None:
         units[:scenario_count] = 1
@@ -135,9 +137,10 @@ def _target(weights: NDArray[np.float64] | None, scenario_count: int, probabilit
     sums = np.cumsum(np.sort(units[units > 0]))
     mass = min(probability, 1.0) * float(sums[-1])
     need = max(int(np.ceil(mass * (1.0 - MASS_SLACK))), 1)
+    # so many of the smallest weights stay below that mass
     most = int(np.searchsorted(sums, need, side="left"))
     enough, full = most + 1 + (most >> 3), most + (most >> 1) + STRIP
-    return Target(read_only(units, np.int64), mass, need, enough, full), most
+    return Target(read_only(units, np.int64), mass, need, enough, full)
 
 
 def expected_shortfall(
@@ -171,7 +174,7 @@ def expected_shortfall(
         Losses positive. Check `finite` before use, no kernel raises: rows that are not have NaN.
     """
     accounts = len(indptr) - 1
-    target, most = _target(weights, table.scenario_count, tail_probability)
+    target = _target(weights, table.scenario_count, tail_probability)
     book = read_only(indptr, np.int64), read_only(instrument, np.int32), read_only(quantity, np.float64)
     figures = np.empty(accounts), np.empty(accounts), np.empty(accounts)
     finite = np.empty(accounts, dtype=np.bool_)
@@ -179,7 +182,9 @@ def expected_shortfall(
     block = max(1, min(BLOCK, BLOCK_BYTES // ((target.full + STRIP) * BYTES_OF_VALUE)))
     narrow = None
     if book[1].size >= NARROW_READINGS * largest.size:
-        narrow = NarrowBook.of(NarrowTable.of(table, target.weight, most, threads), largest, book, threads)
+        converted = NarrowTable.of(table, target, threads)
+        if converted.expected <= NARROW_TAIL * table.scenario_count:
+            narrow = NarrowBook.of(converted, largest, book, threads)
     exact = np.zeros(accounts)
 
     def work(first: int, last: int) -> None:
