@@ -16,6 +16,7 @@ from engine.kernels.tail import expected_shortfall, worst_stress
 from engine.priced import Problem, SampledTable, price_horizon
 from engine.rows import cut_into_rows
 from engine.scenario_losses import tail_shares, worst_scenarios
+from engine.scenarios.scenario_set import ScenarioSet
 from tests import model_cases
 from tests.test_engine.test_model_margin import BOOKS, BOX, FREE, LISTED, PLAIN, STATE, run
 
@@ -119,6 +120,37 @@ def test_replications_with_probabilities_share_as_the_kernel_sums(measure):
     expected = np.mean([getattr(tail, measure)[0] for tail in tails])
     assert shares.loss_usd == pytest.approx(expected, rel=1e-9)
     assert np.sum(shares.of_position) == pytest.approx(expected, rel=1e-9)
+
+
+def test_the_worst_draws_of_several_replications_are_named_with_their_moves_and_their_share():
+    random = np.random.default_rng(6)
+    priced = price_horizon(problem_of(), 24, False)
+    count, each = 3, 128
+    profit = random.normal(0.0, 1e6, (count, len(LISTED), 1, each))
+    drawn = ScenarioSet(
+        name="drawn",
+        hours=np.array([24]),
+        log_return=random.normal(0.0, 0.1, (2, 1, count * each)),
+        volatility_shock=random.normal(0.0, 0.1, (2, 1, count * each)),
+        weight=np.ones((2, count * each)),
+        label=tuple(f"draw {i}" for i in range(count * each)),
+        probability=random.uniform(0.1, 1.0, count * each),
+        scrambles=count,
+    )
+    tables = tuple(ProfitTable.from_dense(one) for one in profit)
+    weights = tuple(drawn.probability.reshape(count, each))
+    sampled = (*priced.sampled, SampledTable("monte_carlo", tables, weights))
+    place = len(priced.sampled)
+    sets = (*priced.sets[:place], drawn, *priced.sets[place:])
+    worst = worst_scenarios(replace(priced, sampled=sampled, sets=sets), rows_of({0: 1.0, 9: -2.0}))
+    total = np.concatenate([one[0, 0] - 2.0 * one[9, 0] for one in profit])
+    named = [one for one in worst if one.component == "monte_carlo"]
+    assert [one.number for one in named] == np.argsort(total)[:5].tolist()
+    for one in named:
+        assert one.label == f"draw {one.number}" and one.hour == 24
+        assert one.loss_usd == one.counted_usd == pytest.approx(-total[one.number], rel=1e-12)
+        assert one.probability == pytest.approx(drawn.probability[one.number] / drawn.probability.sum(), rel=1e-12)
+        assert list(one.log_return) == drawn.log_return[:, 0, one.number].tolist()
 
 
 def test_each_leg_alone_is_an_account_with_that_leg():
