@@ -306,7 +306,7 @@ def test_one_account_at_a_time():
         tail_shares(problem_of(), price_horizon(problem_of(), 4, True), rows_of({0: 1.0}), "monte")
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(st.dictionaries(st.integers(0, 15), st.floats(-1e4, 1e4).filter(lambda q: abs(q) > 1e-6), max_size=8))
 def test_any_book_adds_up(account):
     found = explained(account)
