@@ -132,7 +132,7 @@ def _horizon(which: str, charges: Sequence[_Charge], fee_fraction: float) -> Hor
         shared_usd=shares.loss_usd,
         legs=_legs(which, charges, base, shares),
         underlyings=_underlyings(charge, base),
-        worst=worst_scenarios(priced, base.simulated),
+        worst=worst_scenarios(charge.book.problem, priced, base.simulated),
     )
 
 

@@ -22,8 +22,8 @@ from engine.sums import segment_sums
 Vector = NDArray[np.float64]
 
 WORST = 10
-WORST_OF_A_SET = 5
-"""So that no set crowds out the others."""
+WORST_OF_A_FAMILY = 4
+"""History, Monte Carlo, stress: so that no family of sets crowds out the others."""
 MASS_SLACK = 1e-9
 """As in `engine.kernels.tail`."""
 
@@ -112,24 +112,27 @@ def tail_shares(problem: Problem, priced: PricedHorizon, rows: BookRows, compone
     return _drawn_shares(found[0], rows, problem.model)
 
 
-def worst_scenarios(priced: PricedHorizon, rows: BookRows) -> tuple[ScenarioLoss, ...]:
+def worst_scenarios(problem: Problem, priced: PricedHorizon, rows: BookRows) -> tuple[ScenarioLoss, ...]:
     """Return the scenarios in which one account loses most, by what counts, at most `WORST`.
 
-    At most `WORST_OF_A_SET` of one set; of blocks of history that overlap, the worst; none without a loss.
+    At most `WORST_OF_A_FAMILY` of one family; of blocks of history that overlap, and of one draw in several sets, the
+    worst; none without a loss. Draws of unequal probability are chosen by what they add to the measure: the very worst
+    of them may be one of a billion.
     """
     if not rows.instrument.size:
         return ()
     drawn = len(priced.sampled)
     found: list[ScenarioLoss] = []
     for sampled, scenarios in zip(priced.sampled, priced.sets[:drawn], strict=True):
-        found += _worst_drawn(sampled, scenarios, rows)
+        found += _worst_drawn(sampled, scenarios, rows, problem.model)
     for number, scenarios in enumerate(priced.sets[drawn:]):
         found += _worst_stress(priced.stress[number], priced.stress_weighted[number], scenarios, rows)
     chosen: list[ScenarioLoss] = []
     for one in sorted(found, key=lambda one: -one.counted_usd):
-        if len(chosen) < WORST and not any(_overlap(one, other, priced.hours) for other in chosen):
+        crowded = sum(_family(one) == _family(other) for other in chosen) >= WORST_OF_A_FAMILY
+        if not crowded and not any(_one_event(one, other, priced.hours) for other in chosen):
             chosen.append(one)
-    return tuple(chosen)
+    return tuple(chosen[:WORST])
 
 
 def _drawn_shares(sampled: SampledTable, rows: BookRows, model: ModelConfiguration) -> TailShares:
@@ -169,7 +172,9 @@ def _stress_shares(priced: PricedHorizon, rows: BookRows) -> TailShares:
     return worst
 
 
-def _worst_drawn(sampled: SampledTable, scenarios: ScenarioSet, rows: BookRows) -> list[ScenarioLoss]:
+def _worst_drawn(
+    sampled: SampledTable, scenarios: ScenarioSet, rows: BookRows, model: ModelConfiguration
+) -> list[ScenarioLoss]:
     profits = [_profits(table, rows) for table in sampled.replicates]
     total = np.concatenate([one.total for one in profits])
     step = np.concatenate([one.step for one in profits])
@@ -178,12 +183,16 @@ def _worst_drawn(sampled: SampledTable, scenarios: ScenarioSet, rows: BookRows) 
     point = step + points - sampled.replicates[0].tiles.shape[1]
     each = np.ones(total.size) if scenarios.probability is None else scenarios.probability
     mass = float(np.cumsum(each)[-1])
+    counts = np.ones(total.size)
+    if scenarios.probability is not None:
+        replicates = zip(profits, sampled.probability, strict=True)
+        counts = np.concatenate([_tail_weight(one.total, probability, model) for one, probability in replicates])
     chosen: list[ScenarioLoss] = []
-    for at in _descending(-total):
+    for at in _descending(-total * counts):
         one = _scenario(sampled.component, scenarios, at, int(point[at]), -total[at], -total[at], each[at] / mass)
-        if not any(_overlap(one, other, int(scenarios.hours[-1])) for other in chosen):
+        if not any(_one_event(one, other, int(scenarios.hours[-1])) for other in chosen):
             chosen.append(one)
-        if len(chosen) == WORST_OF_A_SET:
+        if len(chosen) == WORST_OF_A_FAMILY:
             break
     return chosen
 
@@ -194,7 +203,7 @@ def _worst_stress(
     plain, counted = _profits(table, rows), _profits(weighted, rows)
     return [
         _scenario("stress", scenarios, at, 0, -plain.total[at], -counted.total[at], 0.0)
-        for at in list(_descending(-counted.total))[:WORST_OF_A_SET]
+        for at in list(_descending(-counted.total))[:WORST_OF_A_FAMILY]
     ]
 
 
@@ -219,10 +228,17 @@ def _scenario(
     )
 
 
-def _overlap(one: ScenarioLoss, other: ScenarioLoss, hours: int) -> bool:
-    """Whether two blocks of history share an hour; as they are or stretched, they are one event."""
-    historical = one.component.startswith("historical") and other.component.startswith("historical")
-    return historical and abs(int(one.label) - int(other.label)) < hours
+def _family(one: ScenarioLoss) -> str:
+    return next((name for name in ("historical", "monte_carlo") if one.component.startswith(name)), one.component)
+
+
+def _one_event(one: ScenarioLoss, other: ScenarioLoss, hours: int) -> bool:
+    """Whether two are one: blocks that share an hour, or the same draw; as they are, stretched or otherwise joined."""
+    if _family(one) != _family(other):
+        return False
+    if _family(one) == "historical":
+        return abs(int(one.label) - int(other.label)) < hours
+    return one.label == other.label
 
 
 def _profits(table: ProfitTable, rows: BookRows) -> _Profits:

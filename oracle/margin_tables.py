@@ -74,7 +74,8 @@ def _components(margin: PortfolioMargin, label: str) -> Table:
     horizons = margin.initial, margin.maintenance
     for name in margin.initial.components:
         amounts = [horizon.components[name] for horizon in horizons]
-        table.add_row(COMPONENTS.get(name, name), *map(usd, amounts))
+        if any(amounts):
+            table.add_row(COMPONENTS.get(name, name), *map(usd, amounts))
     table.add_row("requirement", *(usd(horizon.required_micro) for horizon in horizons), style="bold")
     table.add_row("the model loss is that of", *(horizon.model_binding for horizon in horizons))
     return table

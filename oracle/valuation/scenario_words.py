@@ -39,6 +39,8 @@ def scenario_words(one: ScenarioLoss, moves: Sequence[Move], loss_micro: int, co
     moved = ", ".join((*_prices(moves), *_volatilities(moves))) or "nothing moves"
     weight = counted_micro * PPM // loss_micro if loss_micro > 0 else PPM
     counted = "weight 1" if weight >= PPM else f"weight {weight / PPM:.3f}: {_usd(counted_micro)} USD"
+    if one.component.startswith("monte_carlo"):
+        counted = f"one of {round(1.0 / one.probability):,}"
     return f"{name}{after}: {moved}: loss {_usd(loss_micro)} USD ({counted})"
 
 

@@ -13,7 +13,7 @@ CRASH = (Move("BTC", -382_000, 610_000), Move("ETH", -430_400, 610_000))
 
 
 def words(component: str, label: str, hour: int = 24, counted: int = 12_345_000_000, block: str = "block", moves=CRASH):
-    one = ScenarioLoss(component, label, 7, hour, (), (), 0.0, 0.0, 0.0)
+    one = ScenarioLoss(component, label, 7, hour, (), (), 0.0, 0.0, 1.0 / 31_250.0)
     return scenario_words(one, moves, 12_345_000_000, counted, block)
 
 
@@ -35,6 +35,7 @@ def test_a_stress_says_what_of_it_counts() -> None:
 
 def test_a_draw_says_which_one_it_is() -> None:
     assert words("monte_carlo", "scramble 3 point 17").startswith("Monte Carlo, scramble 3 point 17, after 24 h: ")
+    assert words("monte_carlo", "scramble 3 point 17").endswith("loss 12,345 USD (one of 31,250)")
     assert "correlation stressed to one" in words("monte_carlo_correlated", "scramble 3 point 17")
 
 
