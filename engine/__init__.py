@@ -1,10 +1,11 @@
-"""The door of the engine: the public types, `calibrate` and `evaluate`.
+"""The door of the engine: the public types, `calibrate` and `evaluate`; for books too large to hold, `price_market`
+and `charge_blocks`.
 
 A pure computation: no chain, database, clock, socket or environment variable below this line.
 """
 
 from engine.book import Collateral, Instruments, Kind, Positions
-from engine.computation import evaluate
+from engine.computation import evaluate, price_market
 from engine.configuration import CalibrationSettings, ModelConfiguration
 from engine.dynamics.calibration import Calibration
 from engine.dynamics.fit import calibrate
@@ -14,10 +15,12 @@ from engine.dynamics.surface_moves import SurfaceHistory, SurfaceMoves
 from engine.errors import BadArtefact, EngineError, InvalidInput, NonFiniteResult, UnmodelledAccount
 from engine.evaluation import COMPONENTS, AccountRequirements, Evaluation, Haircuts, MarketRatios
 from engine.market import MarketState
+from engine.streaming import AccountBlock, PricedMarket, charge_blocks
 from engine.unmodelled import Unmodelled
 
 __all__ = [
     "COMPONENTS",
+    "AccountBlock",
     "AccountRequirements",
     "BadArtefact",
     "BasisHistory",
@@ -38,6 +41,7 @@ __all__ = [
     "Observations",
     "Positions",
     "PriceHistory",
+    "PricedMarket",
     "RateHistory",
     "RatioHistory",
     "RecentPrices",
@@ -47,5 +51,7 @@ __all__ = [
     "UnmodelledAccount",
     "VolatilityHistory",
     "calibrate",
+    "charge_blocks",
     "evaluate",
+    "price_market",
 ]

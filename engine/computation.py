@@ -1,16 +1,17 @@
-"""evaluate: the whole computation of one cycle, a pure function; each step is a module of this package."""
+"""The whole computation of one cycle, a pure function; each step is a module of this package.
+
+`evaluate` is for a book that is held whole, `price_market` the first part of it, for one that comes block by block.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import reduce
 
 import numpy as np
-from numpy.typing import NDArray
 
-from engine.book import Collateral, Instruments, Positions, check_book, check_collateral
-from engine.charge import PricedBook, charge_accounts, price_book, scenario_set_hash, worse_ratios, worse_requirements
+from engine.book import Collateral, Instruments, Positions
+from engine.charge import PricedBook, price_book
 from engine.configuration import ModelConfiguration
 from engine.dynamics.calibration import Calibration
 from engine.dynamics.carry import Carry
@@ -20,10 +21,10 @@ from engine.errors import InvalidInput
 from engine.evaluation import Evaluation
 from engine.market import MarketState, check_market
 from engine.priced import Problem
-from engine.rows import cut_into_rows
+from engine.streaming import AccountBlock, PricedMarket, charge_blocks, cut_into_blocks, join_blocks
 from engine.surface.arbitrage import failures
 from engine.surface.repair import repaired_market
-from engine.unmodelled import Unmodelled, worst_cases
+from engine.unmodelled import Unmodelled, worst_case_lines
 
 
 def evaluate(
@@ -70,17 +71,27 @@ def evaluate(
     NonFiniteResult
         If a figure is not finite; the message names the instrument or account. Nothing is dropped.
     """
-    problem = checked_problem(calibration, recent, market, instruments, positions, model, threads)
-    check_beside(instruments, positions, collateral, unmodelled)
-    worst = None if unmodelled is None else worst_cases(unmodelled)
-    books = priced_books(problem)
-    rows = cut_into_rows(instruments, positions)
-    accounts = reduce(worse_requirements, (charge_accounts(book, rows, collateral, worst) for book in books))
-    markets = reduce(worse_ratios, (book.markets for book in books))
-    held = np.zeros(0, dtype=np.int64) if worst is None else np.flatnonzero(worst.holds)
-    lines = (*assumptions(calibration, market, problem.model), *surface_repairs(market), *worst_case_lines(held))
-    # what a token may lose does not hang on a volatility surface: the first state's haircuts are those of all
-    return Evaluation(markets, accounts, books[0].haircuts, held, scenario_set_hash(books), lines)
+    priced = price_market(calibration, recent, market, instruments, model, threads)
+    block = AccountBlock(positions, collateral, unmodelled)
+    block.check(instruments)
+    accounts = join_blocks(charge_blocks(priced, cut_into_blocks(block)))
+    held = np.zeros(0, dtype=np.int64) if unmodelled is None else unmodelled.holders
+    lines = (*priced.assumptions, *worst_case_lines(held))
+    return Evaluation(priced.markets, accounts, priced.haircuts, held, priced.scenario_set_hash, lines)
+
+
+def price_market(
+    calibration: Calibration,
+    recent: Sequence[RecentPrices],
+    market: MarketState,
+    instruments: Instruments,
+    model: ModelConfiguration | None = None,
+    threads: int = 1,
+) -> PricedMarket:
+    """Value every instrument in every scenario, ready to charge accounts; parameters and errors as in `evaluate`."""
+    problem = checked_problem(calibration, recent, market, instruments, model, threads)
+    lines = (*assumptions(calibration, market, problem.model), *surface_repairs(market))
+    return PricedMarket(priced_books(problem), lines)
 
 
 def checked_problem(
@@ -88,13 +99,12 @@ def checked_problem(
     recent: Sequence[RecentPrices],
     market: MarketState,
     instruments: Instruments,
-    positions: Positions,
     model: ModelConfiguration | None,
     threads: int,
 ) -> Problem:
-    """Return the inputs of `evaluate` as one record, checked against each other, the running hour counted."""
+    """Return the inputs of `price_market` as one record, checked against each other, the running hour counted."""
     model = model or ModelConfiguration()
-    _check(calibration, recent, market, instruments, positions, model)
+    _check(calibration, recent, market, instruments, model)
     by_symbol = {prices.symbol: prices for prices in recent}
     in_order = tuple(
         with_running_hour(calibration, by_symbol[symbol], float(spot))
@@ -172,15 +182,6 @@ def _carry_assumptions(carry: Carry, model: ModelConfiguration) -> list[str]:
     return [f"{carry.symbol}: assumed, not measured: {', '.join(missing)}."] if missing else []
 
 
-def worst_case_lines(accounts: NDArray[np.int64]) -> tuple[str, ...]:
-    """Return one sentence when accounts hold what has no model."""
-    if accounts.size == 0:
-        return ()
-    return (
-        f"{accounts.size} accounts hold what has no model: they are charged its worst case, and nothing offsets it.",
-    )
-
-
 def surface_repairs(market: MarketState) -> tuple[str, ...]:
     """Return one sentence for each underlying whose surface allows arbitrage."""
     found = failures(market)
@@ -201,7 +202,6 @@ def _check(
     recent: Sequence[RecentPrices],
     market: MarketState,
     instruments: Instruments,
-    positions: Positions,
     model: ModelConfiguration,
 ) -> None:
     if len(instruments) == 0:
@@ -216,15 +216,3 @@ def _check(
         if asked != held:
             raise InvalidInput(f"{name} is {asked} in the model and {held} in the artefact: recalibrate")
     check_market(market, instruments)
-    check_book(instruments, positions)
-
-
-def check_beside(
-    instruments: Instruments, positions: Positions, collateral: Collateral | None, unmodelled: Unmodelled | None
-) -> None:
-    if collateral is not None:
-        check_collateral(instruments, collateral, len(positions))
-    if unmodelled is not None and len(unmodelled.held) != len(positions):
-        raise InvalidInput(
-            f"what has no model is of {len(unmodelled.held)} accounts, positions are of {len(positions)}"
-        )

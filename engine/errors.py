@@ -28,6 +28,10 @@ class UnmodelledAccount(EngineError):
         self.account = account
         self.why = why
 
+    def __reduce__(self) -> tuple[type[UnmodelledAccount], tuple[int, str]]:
+        # from another process: the base class would pass on the message alone
+        return type(self), (self.account, self.why)
+
 
 class BadArtefact(EngineError):
     """A calibration that is not what its content hash says, or was written by another version."""

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from engine.book import Collateral, Instruments, Positions
 from engine.charge import PricedBook, charge_accounts
 from engine.collateral import Pledge, pledged_charge, pledged_rows
-from engine.computation import assumptions, check_beside, checked_problem, priced_books, surface_repairs
+from engine.computation import assumptions, checked_problem, priced_books, surface_repairs
 from engine.configuration import ModelConfiguration
 from engine.dynamics.calibration import Calibration
 from engine.dynamics.history import RecentPrices
@@ -30,6 +30,7 @@ from engine.margin import Portfolio, portfolio, sum_of_ratios
 from engine.market import MarketState
 from engine.rows import BookRows, cut_into_rows, only, unit_notional
 from engine.scenario_losses import TailShares, tail_shares, worst_scenarios
+from engine.streaming import AccountBlock
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +94,8 @@ def explain(
     """
     if len(positions) != 1:
         raise InvalidInput(f"{len(positions)} accounts: one is explained at a time")
-    problem = checked_problem(calibration, recent, market, instruments, positions, model, threads)
-    check_beside(instruments, positions, collateral, None)
+    problem = checked_problem(calibration, recent, market, instruments, model, threads)
+    AccountBlock(positions, collateral).check(instruments)
     tokens = collateral or Collateral(only(positions, np.zeros(positions.instrument.size, dtype=np.bool_)))
     rows = cut_into_rows(instruments, positions)
     each = cut_into_rows(instruments, _apart(rows))

@@ -72,6 +72,12 @@ class Unmodelled:
         if np.any((self.held.instrument < 0) | (self.held.instrument >= count)):
             raise InvalidInput(f"unmodelled: a position is of none of the {count} instruments")
 
+    @property
+    def holders(self) -> NDArray[np.int64]:
+        """Accounts that hold any of it, ascending."""
+        rows = np.flatnonzero(self.held.quantity)
+        return np.unique(np.searchsorted(self.held.indptr, rows, side="right") - 1)
+
 
 @dataclass(frozen=True, slots=True)
 class WorstCases:
@@ -115,4 +121,13 @@ def worst_cases(unmodelled: Unmodelled) -> WorstCases:
         charge=segment_products(held.indptr, held.instrument, long_size, lost_long)
         + segment_products(held.indptr, held.instrument, short_size, lost_short),
         holds=segment_products(held.indptr, held.instrument, np.abs(held.quantity), any_size) > 0.0,
+    )
+
+
+def worst_case_lines(accounts: NDArray[np.int64]) -> tuple[str, ...]:
+    """Return one sentence when accounts hold what has no model."""
+    if accounts.size == 0:
+        return ()
+    return (
+        f"{accounts.size} accounts hold what has no model: they are charged its worst case, and nothing offsets it.",
     )

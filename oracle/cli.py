@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
@@ -16,6 +17,7 @@ import typer
 from pydantic import SecretStr
 from rich.console import Console
 
+from oracle import bench
 from oracle.config import LogSettings, Settings, load_settings, write_settings
 from oracle.cycle import CycleResult, run_cycle
 from oracle.demo.story import run_demo, run_devnet
@@ -35,6 +37,7 @@ from oracle.units import SECONDS_PER_HOUR
 from oracle.valuation import calibrate_history, load_calibration, save_calibration, summary
 from oracle.valuation.portfolio import portfolio_margin
 from oracle.valuation.portfolio_past import past_of
+from oracle.valuation.scale import LEAST_SCENARIOS, Size
 from oracle.verify import verify_report
 
 app = typer.Typer(
@@ -44,6 +47,8 @@ app = typer.Typer(
 )
 keys = typer.Typer(help="Keystores of signers and of the account that pays for gas.", no_args_is_help=True)
 app.add_typer(keys, name="keys")
+benchmarks = typer.Typer(help="What a valuation costs, on a simulated history.", no_args_is_help=True)
+app.add_typer(benchmarks, name="bench")
 
 Config = Annotated[Path, typer.Option("--config", "-c", help="Configuration file.")]
 DEFAULT_CONFIG = Path("oracle.toml")
@@ -205,6 +210,28 @@ def doctor(config: Config = DEFAULT_CONFIG) -> None:
             failed += not check.passed
             typer.echo(redact_text(f"{'pass' if check.passed else 'FAIL'}  {check.name}: {check.finding}"))
         raise typer.Exit(1 if failed else 0)
+
+
+@benchmarks.command("scale")
+def bench_scale(
+    accounts: Annotated[int, typer.Option(min=1, help="Accounts of the smallest size.")] = bench.SMALLEST.accounts,
+    positions: Annotated[int, typer.Option(min=1, help="Positions of each account.")] = bench.SMALLEST.positions,
+    instruments: Annotated[int, typer.Option(min=5, help="A multiple of 5.")] = bench.SMALLEST.instruments,
+    scenarios: Annotated[int, typer.Option(min=LEAST_SCENARIOS, help="Historical paths.")] = bench.SMALLEST.scenarios,
+    workers: Annotated[int, typer.Option(min=0, help="Most worker processes to try; needs the extra cluster.")] = 2,
+    full: Annotated[bool, typer.Option("--full", help="A million accounts, 20 positions, all scenarios too.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON array as the last line.")] = False,
+) -> None:
+    """Measure how CPU time, wall time and memory grow with accounts, positions, instruments, scenarios and workers."""
+    with _reporting(LogSettings(level="error")):
+        console = Console(stderr=as_json) if sys.stdout.isatty() else Console(stderr=as_json, width=120)
+        if workers and find_spec("distributed") is None:
+            console.print("workers: not measured, the extra is not installed (pip install -e .[cluster])")
+            workers = 0
+        rows = bench.run_ladders(Size(accounts, positions, instruments, scenarios), workers, full)
+        bench.show(console, rows)
+        if as_json:
+            typer.echo(json.dumps(bench.as_json(rows)))
 
 
 @keys.command("new")

@@ -3,25 +3,27 @@
 The layout is that of OpenZeppelin's `StandardMerkleTree`, so that `MerkleProof.verify` accepts every proof whatever
 the number of accounts, and that library rebuilds the same root from the same leaves: n leaves are hashed twice,
 sorted and stored backwards at the end of an array of 2 n - 1 nodes; node i hashes the sorted pair of nodes 2 i + 1
-and 2 i + 2; node 0 is the root.
+and 2 i + 2; node 0 is the root. The nodes are all that is kept, 64 bytes an account; a leaf is found by its hash.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from bisect import bisect_left
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
-from eth_hash.auto import keccak
 from numpy.typing import NDArray
 
 from oracle.errors import BadBook
+from oracle.keccak import DIGEST, keccak_rows
 from oracle.types import AccountBook, AccountRequirements
-from oracle.units import micro_to_wad_exact
+from oracle.units import micro_to_wad_exact, micro_to_wad_halves
 
 EMPTY_ROOT = bytes(32)
 """Root of a tree without leaves; no proof leads to it."""
+
+LEAVES_AT_ONCE = 16_384
+"""Leaves and pairs that are encoded at a time, so that what is kept of an account is its nodes alone."""
 
 _WORD = 32
 _LEAF_WORDS = 6
@@ -40,35 +42,38 @@ class AccountLeaf:
 
 @dataclass(frozen=True, slots=True)
 class MerkleTree:
-    """Nodes in the order of the module's docstring; `node_of_leaf[i]` is where the i-th given leaf lies."""
+    """A tree of n leaves.
 
-    nodes: tuple[bytes, ...]
-    node_of_leaf: tuple[int, ...]
+    Attributes
+    ----------
+    nodes : uint8 array, shape (2 n - 1, 32), or (0, 32)
+        In the order of the module's docstring. It may be a memory map: a proof reads about 3 log2(n) rows.
+    """
+
+    nodes: NDArray[np.uint8]
 
     @property
     def root(self) -> bytes:
         """The root, `EMPTY_ROOT` without leaves."""
-        return self.nodes[0] if self.nodes else EMPTY_ROOT
+        return self.nodes[0].tobytes() if len(self.nodes) else EMPTY_ROOT
 
-    def proof(self, leaf: int) -> tuple[bytes, ...]:
-        """Return the siblings from the leaf up to the root.
-
-        Parameters
-        ----------
-        leaf : int
-            Index in the order in which the leaves were given.
+    def proof(self, leaf_hash: bytes) -> tuple[bytes, ...]:
+        """Return the siblings from a leaf, given by its hash, up to the root.
 
         Raises
         ------
-        IndexError
+        LookupError
             If there is no such leaf.
         """
-        if not 0 <= leaf < len(self.node_of_leaf):
-            raise IndexError(f"leaf {leaf} of a tree of {len(self.node_of_leaf)}")
+        last = len(self.nodes) - 1
+        count = (last + 2) // 2
+        rank = bisect_left(range(count), leaf_hash, key=lambda place: self.nodes[last - place].tobytes())
+        node = last - rank
+        if rank == count or self.nodes[node].tobytes() != leaf_hash:
+            raise LookupError(f"no leaf 0x{leaf_hash.hex()} in a tree of {count}")
         siblings = []
-        node = self.node_of_leaf[leaf]
         while node > 0:
-            siblings.append(self.nodes[node + 1 if node % 2 else node - 1])
+            siblings.append(self.nodes[node + 1 if node % 2 else node - 1].tobytes())
             node = (node - 1) // 2
         return tuple(siblings)
 
@@ -77,6 +82,7 @@ class MerkleTree:
 class AccountsTree:
     """The tree together with what its leaves say, in the order of the book."""
 
+    domain_separator: bytes
     reference_block: int
     book: AccountBook
     requirements: AccountRequirements
@@ -98,25 +104,36 @@ class AccountsTree:
         )
 
     def proof(self, account: int) -> tuple[bytes, ...]:
-        """Return the proof of an account, by its index in the book."""
-        return self.tree.proof(account)
+        """Return the proof of an account, by its index in the book.
+
+        Raises
+        ------
+        IndexError
+            If there is no such account.
+        """
+        if not 0 <= account < len(self.book):
+            raise IndexError(f"account {account} of a book of {len(self.book)}")
+        one = slice(account, account + 1)
+        leaf = _leaf_hashes(self.domain_separator, self.reference_block, self.book, self.requirements, one)
+        return self.tree.proof(leaf.tobytes())
 
 
-def merkle_tree(leaf_hashes: Sequence[bytes]) -> MerkleTree:
-    """Return the tree over leaf hashes (32 bytes each, hashed twice already), given in any order."""
+def merkle_tree(leaf_hashes: NDArray[np.uint8]) -> MerkleTree:
+    """Return the tree over leaf hashes (hashed twice already), shape (n, 32), given in any order."""
     count = len(leaf_hashes)
     if count == 0:
-        return MerkleTree((), ())
-    last = 2 * count - 2
-    nodes = [b""] * (last + 1)
-    node_of_leaf = [0] * count
-    for rank, leaf in enumerate(sorted(range(count), key=leaf_hashes.__getitem__)):
-        nodes[last - rank] = leaf_hashes[leaf]
-        node_of_leaf[leaf] = last - rank
-    for node in range(count - 2, -1, -1):
-        left, right = nodes[2 * node + 1], nodes[2 * node + 2]
-        nodes[node] = keccak(left + right if left < right else right + left)
-    return MerkleTree(tuple(nodes), tuple(node_of_leaf))
+        return MerkleTree(np.empty((0, DIGEST), dtype=np.uint8))
+    nodes = np.empty((2 * count - 1, DIGEST), dtype=np.uint8)
+    nodes[count - 1 :] = leaf_hashes[np.argsort(_as_text(leaf_hashes), kind="stable")[::-1]]
+    above = count - 1
+    while above > 0:
+        # the children of these nodes are there already: they lie at `above` or behind it
+        first = max(above // 2, above - LEAVES_AT_ONCE)
+        pairs = nodes[2 * first + 1 : 2 * above + 1].reshape(-1, 2, DIGEST)
+        nodes[first:above] = keccak_rows(_in_order(pairs))
+        above = first
+    nodes.flags.writeable = False
+    return MerkleTree(nodes)
 
 
 def accounts_tree(
@@ -146,30 +163,43 @@ def accounts_tree(
     Source of the leaf: `IMarginOracle.AccountLeaf`.
     """
     _require_sound(book, requirements)
-    encoded = _encode_leaves(domain_separator, reference_block, book, requirements)
-    size = _LEAF_WORDS * _WORD
-    hashes = [keccak(keccak(encoded[start : start + size])) for start in range(0, len(encoded), size)]
-    return AccountsTree(reference_block, book, requirements, merkle_tree(hashes))
+    hashes = np.empty((len(book), DIGEST), dtype=np.uint8)
+    for first in range(0, len(book), LEAVES_AT_ONCE):
+        some = slice(first, first + LEAVES_AT_ONCE)
+        hashes[some] = _leaf_hashes(domain_separator, reference_block, book, requirements, some)
+    return AccountsTree(domain_separator, reference_block, book, requirements, merkle_tree(hashes))
 
 
-def _encode_leaves(
-    domain_separator: bytes, reference_block: int, book: AccountBook, requirements: AccountRequirements
-) -> bytes:
-    """Return `abi.encode` of each leaf with the domain before it, 192 bytes each, one after the other."""
-    words = np.zeros((len(book), _LEAF_WORDS, _WORD), dtype=np.uint8)
+def _leaf_hashes(
+    domain_separator: bytes, reference_block: int, book: AccountBook, requirements: AccountRequirements, some: slice
+) -> NDArray[np.uint8]:
+    """Return the double hash of `abi.encode` of some accounts' leaves with the domain before each."""
+    address = book.address[some]
+    words = np.zeros((len(address), _LEAF_WORDS, _WORD), dtype=np.uint8)
     words[:, 0] = np.frombuffer(domain_separator, dtype=np.uint8)
-    words[:, 1, 12:] = book.address
-    words[:, 2, 24:] = book.position_version.astype(">u8").view(np.uint8).reshape(-1, 8)
-    words[:, 3] = _wad_words(requirements.initial_micro)
-    words[:, 4] = _wad_words(requirements.maintenance_micro)
+    words[:, 1, 12:] = address
+    words[:, 2, 24:] = _big_endian(book.position_version[some])
+    for word, amount in ((3, requirements.initial_micro[some]), (4, requirements.maintenance_micro[some])):
+        upper, lower = micro_to_wad_halves(amount)
+        words[:, word, 16:24], words[:, word, 24:] = _big_endian(upper), _big_endian(lower)
     words[:, 5] = np.frombuffer(reference_block.to_bytes(_WORD, "big"), dtype=np.uint8)
-    return words.tobytes()
+    return keccak_rows(keccak_rows(words.reshape(-1, _LEAF_WORDS * _WORD)))
 
 
-def _wad_words(amount_micro: NDArray[np.int64]) -> NDArray[np.uint8]:
-    # A wad does not fit 64 bits, so this one step goes through Python integers.
-    encoded = b"".join(micro_to_wad_exact(amount).to_bytes(_WORD, "big") for amount in amount_micro.tolist())
-    return np.frombuffer(encoded, dtype=np.uint8).reshape(-1, _WORD)
+def _big_endian(numbers: NDArray[np.uint64]) -> NDArray[np.uint8]:
+    return numbers.astype(">u8").view(np.uint8).reshape(-1, 8)
+
+
+def _as_text(rows: NDArray[np.uint8]) -> NDArray[np.bytes_]:
+    """Return rows of bytes as one string each, which NumPy compares as Python compares bytes of one length."""
+    return np.ascontiguousarray(rows).view(f"S{rows.shape[-1]}")[..., 0]
+
+
+def _in_order(pairs: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return each pair of hashes, shape (n, 2, 32), as 64 bytes, the smaller first."""
+    text = _as_text(pairs)
+    swap = text[:, 0] > text[:, 1]
+    return np.where(swap[:, None, None], pairs[:, ::-1], pairs).reshape(-1, 2 * DIGEST)
 
 
 def _require_sound(book: AccountBook, requirements: AccountRequirements) -> None:
@@ -192,8 +222,9 @@ def _require_sound(book: AccountBook, requirements: AccountRequirements) -> None
 
 
 def _require_each_once(address: NDArray[np.uint8]) -> None:
-    raw = np.ascontiguousarray(address).tobytes()
-    keys = sorted(raw[start : start + 20] for start in range(0, len(raw), 20))
-    for first, second in pairwise(keys):
-        if first == second:
-            raise BadBook(f"account 0x{first.hex()} is in the book twice", "read the book again at one block")
+    keys = _as_text(address)
+    order = np.argsort(keys, kind="stable")
+    twice = np.flatnonzero(keys[order[1:]] == keys[order[:-1]])
+    if twice.size:
+        account = address[order[twice[0]]].tobytes().hex()
+        raise BadBook(f"account 0x{account} is in the book twice", "read the book again at one block")

@@ -5,8 +5,10 @@ block -> snapshot -> book -> scenarios -> report -> decision -> signatures -> tr
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
+from typing import overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -110,6 +112,19 @@ class AccountBook:
     def __len__(self) -> int:
         return len(self.cash_micro)
 
+    def part(self, first: int, last: int) -> AccountBook:
+        """Return the accounts from `first` to before `last` as a book of views, the position bounds apart."""
+        bounds = self.indptr[first : last + 1]
+        accounts, positions = slice(first, last), slice(bounds[0], bounds[-1])
+        return AccountBook(
+            self.address[accounts],
+            self.position_version[accounts],
+            self.cash_micro[accounts],
+            bounds - bounds[0],
+            self.instrument_id[positions],
+            self.size_lots[positions],
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
@@ -189,6 +204,25 @@ class Snapshot:
     book: AccountBook
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Labels(Sequence[str]):
+    """One of a few names for each of many rows, kept as a byte each; reads as a sequence of names."""
+
+    names: tuple[str, ...]
+    code: NDArray[np.int8]
+    """Index into `names`, shape (rows,)."""
+
+    def __len__(self) -> int:
+        return len(self.code)
+
+    @overload
+    def __getitem__(self, row: int) -> str: ...
+    @overload
+    def __getitem__(self, row: slice) -> Labels: ...
+    def __getitem__(self, row: int | slice) -> str | Labels:
+        return Labels(self.names, self.code[row]) if isinstance(row, slice) else self.names[self.code[row]]
+
+
 @dataclass(frozen=True, slots=True)
 class AccountRequirements:
     """Requirements in the order of the book, whole micro-USD, rounded up."""
@@ -197,7 +231,7 @@ class AccountRequirements:
     maintenance_micro: NDArray[np.int64]
     equity_micro: NDArray[np.int64]
     """Cash plus the marks of all positions, rounded down."""
-    binding: tuple[str, ...]
+    binding: Labels
     """The component that binds the initial requirement, one name an account."""
 
 

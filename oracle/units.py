@@ -9,7 +9,7 @@ Margin asked of an account rounds up, value granted to it rounds down.
 
 from __future__ import annotations
 
-from typing import NewType
+from typing import Any, NewType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,11 +29,24 @@ SECONDS_PER_YEAR = 365 * 86_400
 UINT32_MAX = 2**32 - 1
 
 _INT64_SAFE = float(2**62)
+_HALF, _HALF_MASK = np.uint64(32), np.uint64(2**32 - 1)
 
 
 def micro_to_wad_exact(amount_micro: int) -> Wad:
     """Return micro-USD as USD wad; exact."""
     return Wad(amount_micro * WAD_PER_MICRO_USD)
+
+
+def micro_to_wad_halves(amount_micro: NDArray[np.int64]) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
+    """Return micro-USD, at least 0, as USD wad in two words of 64 bits, the upper one first; exact.
+
+    A wad does not fit 64 bits, so the product is formed of halves of 32 bits; none of their sums passes 2^64.
+    """
+    low, high = _halves(amount_micro.astype(np.uint64))
+    factor_low, factor_high = _halves(np.uint64(WAD_PER_MICRO_USD))
+    least = low * factor_low
+    middle = low * factor_high + high * factor_low + (least >> _HALF)
+    return high * factor_high + (middle >> _HALF), (middle << _HALF) | (least & _HALF_MASK)
 
 
 def wad_to_micro_up(amount_wad: int) -> MicroUsd:
@@ -88,6 +101,10 @@ def _scaled_up(amount: NDArray[np.float64], scale: float) -> NDArray[np.int64]:
     if np.any(scaled >= _INT64_SAFE):
         raise NonFiniteResult(f"amount {np.max(amount):g} times {scale:g} is beyond int64")
     return np.ceil(scaled).astype(np.int64)
+
+
+def _halves(words: Any) -> tuple[Any, Any]:
+    return words & _HALF_MASK, words >> _HALF
 
 
 def _require_finite(amount: NDArray[np.float64]) -> None:

@@ -16,6 +16,7 @@ from oracle.types import (
     AccountRequirements,
     BlockStamp,
     Bounds,
+    Labels,
     MarginReport,
     MarketMargin,
     OracleState,
@@ -102,7 +103,7 @@ def book(count: int) -> AccountBook:
 def requirements(count: int) -> AccountRequirements:
     """Return requirements that use the whole range of micro-USD."""
     maintenance = np.arange(count, dtype=np.int64) * 1_234_567_890_123
-    return AccountRequirements(maintenance + 5, maintenance, maintenance, ("model",) * count)
+    return AccountRequirements(maintenance + 5, maintenance, maintenance, Labels(("model",), np.zeros(count, np.int8)))
 
 
 def snapshot(count: int, chain_id: int = DOMAIN.chain_id) -> Snapshot:

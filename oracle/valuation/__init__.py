@@ -5,6 +5,11 @@ Floats exist here and in the engine. Every figure that leaves is rounded to the 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+
 import engine
 from oracle.config import ModelSettings
 from oracle.errors import BadData, NonFiniteResult
@@ -24,8 +29,15 @@ from oracle.valuation.artefact import (
     summary,
 )
 from oracle.valuation.inputs import market_state, recent_prices, to_instruments, to_positions, to_unmodelled
-from oracle.valuation.listing import listing_of
-from oracle.valuation.results import account_name, account_requirements, details, market_margins
+from oracle.valuation.listing import Listing, listing_of
+from oracle.valuation.results import (
+    ChargedBook,
+    account_name,
+    account_requirements,
+    details,
+    join_requirements,
+    market_margins,
+)
 
 __all__ = [
     "SIMULATED_LABEL",
@@ -41,6 +53,9 @@ __all__ = [
     "simulate_history",
     "summary",
 ]
+
+ACCOUNTS_AT_ONCE = 16_384
+"""Accounts that are turned into floats, charged and rounded at a time."""
 
 
 def evaluate(snapshot: Snapshot, calibration: Calibration, model: ModelSettings, threads: int = 1) -> Valuation:
@@ -64,16 +79,15 @@ def evaluate(snapshot: Snapshot, calibration: Calibration, model: ModelSettings,
     """
     listing = listing_of(snapshot, calibration)
     try:
-        evaluation = engine.evaluate(
+        priced = engine.price_market(
             calibration,
             recent_prices(snapshot, listing, calibration),
             market_state(snapshot, listing),
             to_instruments(snapshot, listing),
-            to_positions(snapshot.book, listing.modelled),
             engine_configuration(model),
             threads=threads,
-            unmodelled=to_unmodelled(snapshot, listing),
         )
+        charged = _charge(priced, snapshot, listing)
     except engine.UnmodelledAccount as error:
         name = account_name(snapshot.book, error.account)
         raise BadData(f"account {name}: {error.why}", "nothing is published") from error
@@ -82,8 +96,27 @@ def evaluate(snapshot: Snapshot, calibration: Calibration, model: ModelSettings,
     except engine.EngineError as error:
         raise BadData(str(error), "nothing is published") from error
     return Valuation(
-        markets=market_margins(evaluation.markets, listing.markets_left_out),
-        accounts=account_requirements(snapshot, evaluation.accounts),
+        markets=market_margins(priced.markets, listing.markets_left_out),
+        accounts=charged.accounts,
         model_hash=model_hash(calibration, model),
-        details=details(snapshot, calibration, model, evaluation, listing),
+        details=details(snapshot, calibration, model, priced, charged, listing),
     )
+
+
+def _charge(priced: engine.PricedMarket, snapshot: Snapshot, listing: Listing) -> ChargedBook:
+    """Charge the book part by part: floats exist of one part at a time, and of the whole only the integers."""
+    count = len(snapshot.book)
+    firsts = range(0, max(count, 1), ACCOUNTS_AT_ONCE)
+    parts = [
+        replace(snapshot, book=snapshot.book.part(first, min(first + ACCOUNTS_AT_ONCE, count))) for first in firsts
+    ]
+    holders = []
+
+    def blocks() -> Iterator[engine.AccountBlock]:
+        for first, part in zip(firsts, parts, strict=True):
+            lacking = to_unmodelled(part, listing)
+            holders.append(first + lacking.holders)
+            yield engine.AccountBlock(to_positions(part.book, listing.modelled), unmodelled=lacking)
+
+    rounded = map(account_requirements, parts, engine.charge_blocks(priced, blocks()))
+    return ChargedBook(join_requirements(rounded), np.concatenate(holders))

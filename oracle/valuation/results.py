@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
 import engine
+from engine.unmodelled import worst_case_lines
 from oracle.config import ModelSettings
 from oracle.errors import NonFiniteResult
 from oracle.snapshot import describe_snapshot
-from oracle.types import AccountBook, AccountRequirements, Instrument, InstrumentKind, MarketMargin, Snapshot
+from oracle.types import (
+    AccountBook,
+    AccountRequirements,
+    Instrument,
+    InstrumentKind,
+    Labels,
+    MarketMargin,
+    Snapshot,
+)
 from oracle.units import (
     LOTS_PER_CONTRACT,
     MICRO_PER_USD,
@@ -21,6 +33,14 @@ from oracle.units import (
 )
 from oracle.valuation.artefact import ENGINE_VERSION, Calibration
 from oracle.valuation.listing import Listing
+
+
+@dataclass(frozen=True, slots=True)
+class ChargedBook:
+    """Requirements of every account, and which of them, ascending, hold what has no model."""
+
+    accounts: AccountRequirements
+    unmodelled: NDArray[np.int64]
 
 
 def market_margins(ratios: engine.MarketRatios, left_out: tuple[int, ...] = ()) -> tuple[MarketMargin, ...]:
@@ -65,7 +85,18 @@ def account_requirements(snapshot: Snapshot, accounts: engine.AccountRequirement
         initial_micro=usd_to_micro_up(accounts.initial),
         maintenance_micro=usd_to_micro_up(accounts.maintenance),
         equity_micro=_equity_micro(snapshot, usd_to_micro_down(accounts.value)),
-        binding=tuple(engine.COMPONENTS[code] for code in accounts.binding),
+        binding=Labels(engine.COMPONENTS, accounts.binding),
+    )
+
+
+def join_requirements(parts: Iterable[AccountRequirements]) -> AccountRequirements:
+    """Return the requirements of consecutive parts of a book, at least one, as those of the whole."""
+    held = tuple(parts)
+    return AccountRequirements(
+        initial_micro=np.concatenate([part.initial_micro for part in held]),
+        maintenance_micro=np.concatenate([part.maintenance_micro for part in held]),
+        equity_micro=np.concatenate([part.equity_micro for part in held]),
+        binding=Labels(engine.COMPONENTS, np.concatenate([part.binding.code for part in held])),
     )
 
 
@@ -107,7 +138,8 @@ def details(
     snapshot: Snapshot,
     calibration: Calibration,
     model: ModelSettings,
-    evaluation: engine.Evaluation,
+    priced: engine.PricedMarket,
+    charged: ChargedBook,
     listing: Listing,
 ) -> dict[str, object]:
     """Return what anyone needs to understand and recompute the report; integers, strings and lists only."""
@@ -121,12 +153,12 @@ def details(
         },
         "engine_version": ENGINE_VERSION,
         "model": dict(model),
-        "scenario_set_hash": evaluation.scenario_set_hash,
-        "assumptions": list(evaluation.assumptions),
-        "markets": _market_details(evaluation.markets, listing),
-        "haircuts": _haircut_details(snapshot, evaluation.haircuts, listing),
-        "unmodelled": _unmodelled_details(snapshot.book, evaluation.unmodelled, listing),
-        "accounts": {"initial_micro": _total_up(evaluation.accounts.initial), "count": len(snapshot.book)},
+        "scenario_set_hash": priced.scenario_set_hash,
+        "assumptions": [*priced.assumptions, *worst_case_lines(charged.unmodelled)],
+        "markets": _market_details(priced.markets, listing),
+        "haircuts": _haircut_details(snapshot, priced.haircuts, listing),
+        "unmodelled": _unmodelled_details(snapshot.book, charged.unmodelled, listing),
+        "accounts": {"initial_micro": sum(charged.accounts.initial_micro.tolist()), "count": len(snapshot.book)},
     }
 
 
@@ -173,7 +205,3 @@ def _unmodelled_details(book: AccountBook, accounts: NDArray[np.int64], listing:
         "instruments": [[instrument.instrument_id, why] for instrument, why in lacking],
         "markets_left_out": list(listing.markets_left_out),
     }
-
-
-def _total_up(amount_usd: NDArray[np.float64]) -> int:
-    return int(sum(usd_to_micro_up(amount_usd).tolist()))

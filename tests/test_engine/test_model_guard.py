@@ -100,7 +100,7 @@ def test_a_repair_is_told():
 
 def test_a_sound_surface_is_valued_once(monkeypatch):
     compared = []
-    monkeypatch.setattr("engine.computation.worse_requirements", lambda *given: compared.append(given))
+    monkeypatch.setattr("engine.streaming.worse_requirements", lambda *given: compared.append(given))
     assert run(model_cases.market()).accounts.initial.size > 0
     assert compared == []
 

@@ -28,11 +28,12 @@ pytestmark = pytest.mark.fast
 
 def test_the_door_has_these_names_and_no_others():
     assert engine.__all__ == [
-        "COMPONENTS", "AccountRequirements", "BadArtefact", "BasisHistory", "Calibration", "CalibrationSettings",
-        "Collateral", "EngineError", "Evaluation", "FundingHistory", "Haircuts", "Instruments", "InvalidInput", "Kind",
-        "MarketRatios", "MarketState", "ModelConfiguration", "NonFiniteResult", "Observations", "Positions",
-        "PriceHistory", "RateHistory", "RatioHistory", "RecentPrices", "SurfaceHistory", "SurfaceMoves", "Unmodelled",
-        "UnmodelledAccount", "VolatilityHistory", "calibrate", "evaluate",
+        "COMPONENTS", "AccountBlock", "AccountRequirements", "BadArtefact", "BasisHistory", "Calibration",
+        "CalibrationSettings", "Collateral", "EngineError", "Evaluation", "FundingHistory", "Haircuts", "Instruments",
+        "InvalidInput", "Kind", "MarketRatios", "MarketState", "ModelConfiguration", "NonFiniteResult",
+        "Observations", "Positions", "PriceHistory", "PricedMarket", "RateHistory", "RatioHistory", "RecentPrices",
+        "SurfaceHistory", "SurfaceMoves", "Unmodelled", "UnmodelledAccount", "VolatilityHistory", "calibrate",
+        "charge_blocks", "evaluate", "price_market",
     ]  # fmt: skip
     assert all(hasattr(engine, name) for name in engine.__all__)
 

@@ -143,7 +143,7 @@ def test_an_underlying_outside_the_calibration_goes_the_same_way() -> None:
 def test_the_first_underlying_may_be_the_missing_one() -> None:
     taken = with_book(whole(), {BTC_PERPETUAL: ONE}, {PERPETUAL: ONE})
     after, before = valued(taken, "BTC"), valued(taken, "ETH", "BTC")
-    assert after.accounts.binding == (before.accounts.binding[0], "unmodelled")
+    assert tuple(after.accounts.binding) == (before.accounts.binding[0], "unmodelled")
     assert after.accounts.equity_micro[0] == before.accounts.equity_micro[0]
     assert after.accounts.initial_micro[0] == pytest.approx(before.accounts.initial_micro[0], rel=0.2)
 
