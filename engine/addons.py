@@ -14,7 +14,6 @@ from engine.dynamics.calibration import Calibration
 from engine.dynamics.history import RecentPrices
 from engine.dynamics.today import memory_today
 from engine.dynamics.variance import rule_of, variance_now
-from engine.errors import InvalidInput
 from engine.market import MarketState
 
 HOURS_A_DAY = 24.0
@@ -77,17 +76,9 @@ def liquidity_curve(
 
     Conservative side: depth is thinnest after a wild day, so the variance of such a day counts; a calm one credits
     nothing.
-
-    Raises
-    ------
-    InvalidInput
-        If an underlying is a collateral token, whose volume is not known.
     """
     rule = rule_of(calibration.settings)
     assets = [calibration.assets[calibration.index_of(symbol)] for symbol in market.symbols]
-    for asset in assets:
-        if asset.stress_volume <= 0.0:
-            raise InvalidInput(f"{asset.symbol} is a collateral token without volume: it cannot be an underlying")
     variance = [
         max(asset.long_run_variance, variance_now(rule, memory_today(calibration, prices)))
         for asset, prices in zip(assets, recent, strict=True)

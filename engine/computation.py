@@ -16,6 +16,7 @@ from engine.configuration import ModelConfiguration
 from engine.dynamics.calibration import Calibration
 from engine.dynamics.carry import Carry
 from engine.dynamics.history import RecentPrices
+from engine.dynamics.ratios import VOLUME_SHARE
 from engine.dynamics.today import with_running_hour
 from engine.errors import InvalidInput
 from engine.evaluation import Evaluation
@@ -139,6 +140,9 @@ def assumptions(calibration: Calibration, market: MarketState, model: ModelConfi
         f"month so far needed, at most at {model.stress_cap:g} times and never below what is needed now.",
         f"Spread ({model.spread_fraction:g}) is configured, not measured.",
     ]
+    for token in calibration.tokens:
+        if token.symbol in market.symbols:
+            lines.append(f"{token.symbol}: its volume of a stressed day is assumed, {VOLUME_SHARE:.0%} of its base's.")
     for symbol in market.symbols:
         asset = calibration.assets[calibration.index_of(symbol)]
         lines.extend(_carry_assumptions(calibration.carry[calibration.index_of(symbol)], model))

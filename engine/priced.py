@@ -106,7 +106,8 @@ def price_horizon(problem: Problem, hours: int, every_hour: bool) -> PricedHoriz
     threads, moves = problem.threads, calibration.surface
     drawn = drawn_sets(calibration, problem.recent, hours, every_hour, problem.model)
     ranges = horizon_ranges(drawn[0][1], _least_range(calibration, market, hours))
-    stress, twist = stress_set(market.symbols, ranges), twist_set(market.symbols, ranges)
+    depegs = {token.symbol: token.depeg_stress_fraction for token in calibration.tokens}
+    stress, twist = stress_set(market.symbols, ranges, depegs), twist_set(market.symbols, ranges)
     parallel, link = parallel_response(market, moves), thirty_day_link(market)
     sampled = []
     for component, scenarios in drawn:

@@ -44,7 +44,7 @@ class AssetState:
 
     Variances are of hourly log returns. `month_variance` is the mean over the last thirty days of the variance used
     then, `stress_variance` the highest such mean of the library; see `engine.procyclicality`. `stress_volume` is
-    the 1 % quantile of a day's volume over the last year, in base units, 0 for a collateral token. Of the
+    the 1 % quantile of a day's volume over the last year, in base units; a collateral token's is assumed. Of the
     `compared_bars`, which a further source knows, the `disagreeing_bars` were dropped because none confirms them;
     `bars` are those that are left. `filled_hours` of the library come from the reference asset and the pool, because
     the asset's own history is shorter; `fallback` says that its level of variance does too.

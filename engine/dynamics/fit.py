@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,7 @@ from engine.dynamics.history import PriceHistory, VolatilityHistory
 from engine.dynamics.joint_fit import Library, fit_joint
 from engine.dynamics.liquidity import count_bars, stress_volume
 from engine.dynamics.observations import Observations
-from engine.dynamics.ratios import TokenState, token_histories
+from engine.dynamics.ratios import TokenState, token_histories, token_volumes
 from engine.dynamics.recursions import MICRO, Memory
 from engine.dynamics.seasonality import hour_factors_ppm
 from engine.dynamics.sources import MergedSources, merged_sources
@@ -102,7 +102,7 @@ def calibrate(
     return Calibration(
         settings=settings,
         symbols=symbols,
-        assets=states,
+        assets=_with_token_volumes(states, tokens, symbols, returns.close_e8[:, -1]),
         bounds=bootstrap_bounds(symbols, log_return, moves, memories, settings),
         kappa=1.0,
         joint=fit_joint(library, settings),
@@ -138,6 +138,18 @@ def _assets(
     ]
     histories, tokens = token_histories(observations.ratios, [one.history for one in merged])
     return merged + [merged_sources(history, []) for history in histories], tokens
+
+
+def _with_token_volumes(
+    states: tuple[AssetState, ...],
+    tokens: tuple[TokenState, ...],
+    symbols: tuple[str, ...],
+    price_e8: NDArray[np.int64],
+) -> tuple[AssetState, ...]:
+    volume = token_volumes(tokens, symbols, np.array([state.stress_volume for state in states]), price_e8)
+    return tuple(
+        replace(state, stress_volume=rounded(float(of_day))) for state, of_day in zip(states, volume, strict=True)
+    )
 
 
 def _hour_factors(

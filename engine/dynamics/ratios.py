@@ -22,6 +22,10 @@ DEPEG_HOURS = 72
 LEAST_DEPEG_FRACTION = 0.15
 """USDC lost 12 % in March 2023 (minute closes of BTC in it and in dollars) and stETH 6.5 % of an ETH in June 2022
 (Chainlink rounds); the next token is another one."""
+VOLUME_SHARE = 0.01
+"""Of its base's stressed volume (on USD: the deepest asset's): what a token is assumed to trade, in value. An
+assumption: exchanges' volumes of staked coins and of stablecoins against USD are spread over venues that no file holds.
+"""
 USD = "USD"
 USD_E8 = 100_000_000
 
@@ -70,6 +74,30 @@ def token_histories(
             raise InvalidInput(f"token {ratio.symbol}: its base {ratio.base} has no price history; give one, or {USD}")
     histories = tuple(_token_prices(ratio, by_symbol.get(ratio.base)) for ratio in ratios)
     return histories, tuple(map(_state, ratios, histories))
+
+
+def token_volumes(
+    tokens: Sequence[TokenState], symbols: Sequence[str], volume: NDArray[np.float64], price_e8: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """Return the stressed daily volume of every asset in base units, shape (U,), tokens' by `VOLUME_SHARE`.
+
+    Parameters
+    ----------
+    tokens : sequence of TokenState
+    symbols : sequence of str
+        U assets, tokens last.
+    volume : float64 array, shape (U,)
+        Measured, in base units a day; whatever stands for a token is not read.
+    price_e8 : int64 array, shape (U,)
+        Last closes.
+    """
+    known = volume.copy()
+    value = volume[: len(symbols) - len(tokens)] * price_e8[: len(symbols) - len(tokens)]
+    for token in tokens:
+        base = np.max(value) if token.base == USD else value[symbols.index(token.base)]
+        row = symbols.index(token.symbol)
+        known[row] = VOLUME_SHARE * base / price_e8[row]
+    return known
 
 
 def _token_prices(ratio: RatioHistory, base: PriceHistory | None) -> PriceHistory:

@@ -8,7 +8,9 @@ Moves are instantaneous: no decay is credited.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -69,6 +71,8 @@ class _Move:
     label: str
     spot: NDArray[np.float64]
     volatility: NDArray[np.float64]
+    whole: bool = False
+    """Counts in full, whatever the range."""
 
 
 def horizon_ranges(paths: ScenarioSet, least: NDArray[np.float64]) -> Ranges:
@@ -85,7 +89,9 @@ def horizon_ranges(paths: ScenarioSet, least: NDArray[np.float64]) -> Ranges:
     )
 
 
-def stress_set(symbols: tuple[str, ...], ranges: Ranges) -> ScenarioSet:
+def stress_set(
+    symbols: tuple[str, ...], ranges: Ranges, depegs: Mapping[str, float] = MappingProxyType({})
+) -> ScenarioSet:
     """Return the weighted list of spot and parallel volatility moves.
 
     Parameters
@@ -93,10 +99,14 @@ def stress_set(symbols: tuple[str, ...], ranges: Ranges) -> ScenarioSet:
     symbols : tuple of str
     ranges : Ranges
         Of each symbol, in the same order.
+    depegs : mapping
+        Fall, as a fraction, of each collateral token that leaves its base. It counts in full: a peg is quiet until it
+        breaks, so the range of its past says nothing of the break.
     """
     count = len(symbols)
     together = [*_replays(symbols), *_extended(count), *_parallel_volatility(count)]
-    return _assemble("stress", [*together, *_correlation(symbols, ranges), *_single_tokens(symbols)], ranges)
+    single = [*_single_tokens(symbols), *_depegs(symbols, depegs)]
+    return _assemble("stress", [*together, *_correlation(symbols, ranges), *single], ranges)
 
 
 def twist_set(symbols: tuple[str, ...], ranges: Ranges) -> ScenarioSet:
@@ -167,6 +177,17 @@ def _single_tokens(symbols: tuple[str, ...]) -> list[_Move]:
     ]
 
 
+def _depegs(symbols: tuple[str, ...], depegs: Mapping[str, float]) -> list[_Move]:
+    still = np.zeros(len(symbols))
+    return [
+        _Move(
+            f"{symbol} loses its peg", np.where(np.arange(len(symbols)) == u, -depegs[symbol], 0.0), still, whole=True
+        )
+        for u, symbol in enumerate(symbols)
+        if symbol in depegs
+    ]
+
+
 def _assemble(name: str, moves: list[_Move], ranges: Ranges) -> ScenarioSet:
     spot = np.stack([move.spot for move in moves], axis=1)
     shock = np.stack([move.volatility for move in moves], axis=1)
@@ -182,6 +203,8 @@ def _assemble(name: str, moves: list[_Move], ranges: Ranges) -> ScenarioSet:
 
 def _weight(move: _Move, ranges: Ranges) -> NDArray[np.float64]:
     """min(1, R / |move|) of each underlying: by spot where its spot moves, else by volatility; 1 where nothing does."""
+    if move.whole:
+        return np.ones(move.spot.size)
     by_spot = move.spot != 0.0
     size = np.abs(np.where(by_spot, move.spot, move.volatility))
     spot_range = np.where(move.spot < 0.0, ranges.fall, ranges.rise)

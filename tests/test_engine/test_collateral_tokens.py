@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import csv
 import gzip
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from engine import InvalidInput, ModelConfiguration, Observations, RatioHistory, calibrate
-from engine.addons import liquidity_curve
+from engine import (
+    Collateral,
+    InvalidInput,
+    Kind,
+    ModelConfiguration,
+    Observations,
+    RatioHistory,
+    calibrate,
+    evaluate,
+)
 from engine.dynamics.ratios import LEAST_DEPEG_FRACTION, token_histories
 from tests import model_cases
 
@@ -66,20 +75,41 @@ def test_a_token_joins_the_library_and_a_short_one_falls_back():
     assert calibration.symbols == ("BTC", "ETH", "stETH", "rsETH")
     token, short = calibration.assets[2:]
     assert token.long_run_variance == pytest.approx(calibration.assets[1].long_run_variance, rel=0.2)
-    assert token.stress_volume == 0.0 and not token.fallback and short.fallback and short.filled_hours > 4_000
+    assert token.stress_volume > 0.0 and not token.fallback and short.fallback and short.filled_hours > 4_000
     assert [one.symbol for one in calibration.tokens] == ["stETH", "rsETH"]
     assert calibration.from_json(calibration.to_json()).tokens == calibration.tokens
     assert calibration.bound_ratio("stETH", 24, "long") >= 1.0
 
 
-def test_a_token_cannot_be_traded_as_an_underlying():
+def test_a_token_trades_a_hundredth_of_its_base_and_a_dollar_token_of_the_deepest():
+    histories = [model_cases.history("BTC", 1), ETH]
+    given = (ratio(), ratio("USDX", "USD"))
+    calibration = calibrate(histories, [], model_cases.ONE_HORIZON, observations=Observations(ratios=given))
+    price = calibration.recent_close_e8[:, -1] / 1e8
+    usd = np.array([asset.stress_volume for asset in calibration.assets]) * price
+    assert usd[2] == pytest.approx(0.01 * usd[1], rel=1e-9)
+    assert usd[3] == pytest.approx(0.01 * max(usd[:2]), rel=1e-9)
+
+
+def test_a_token_as_collateral_is_asked_its_break_in_full_and_is_named():
+    histories = [model_cases.history("BTC", 1), ETH]
     calibration = calibrate(
-        [ETH], [], model_cases.ONE_HORIZON, observations=Observations(ratios=(ratio("BTC", "ETH"),))
+        histories, [], model_cases.ONE_HORIZON, observations=Observations(ratios=(ratio("USDX", "USD"),))
     )
-    state = model_cases.market()
+    base = model_cases.market()
+    one = np.append(base.spot, 0.999)
+    state = replace(
+        base, symbols=(*base.symbols, "USDX"), spot=one,
+        funding_rate_hourly=np.zeros(3), funding_cap_hourly=np.zeros(3),
+    )  # fmt: skip
+    listed = model_cases.instruments(state, [(Kind.PERPETUAL, 0, -1, 0.0), (Kind.SPOT, 2, -1, 0.0)])
+    tokens = Collateral(model_cases.book({1: 10_000.0}))
+    model = ModelConfiguration(initial_horizon_hours=24, maintenance_horizon_hours=24, monte_carlo_points=128)
     recent = model_cases.no_recent(*state.symbols)
-    with pytest.raises(InvalidInput, match="BTC is a collateral token"):
-        liquidity_curve(calibration, recent, state, ModelConfiguration())
+    found = evaluate(calibration, recent, state, listed, model_cases.book({0: 0.0}), model, collateral=tokens)
+    value = 10_000.0 * 0.999
+    assert LEAST_DEPEG_FRACTION * value <= found.accounts.initial[0] < 0.3 * value
+    assert "USDX: its volume of a stressed day is assumed, 1% of its base's." in found.assumptions
 
 
 @pytest.mark.parametrize(

@@ -118,6 +118,13 @@ def test_each_underlying_is_weighted_by_its_own_range_over_its_own_move():
     assert stress.weight.max() == 1.0 and stress.weight.min() > 0.0
 
 
+def test_a_token_that_leaves_its_base_counts_in_full():
+    listed = stress_set(SYMBOLS, RANGES, {"ETH": 0.2, "SOL": 0.5})
+    (at,) = [row for row, label in enumerate(listed.label) if label.endswith("loses its peg") and "ETH" in label]
+    np.testing.assert_allclose(np.exp(listed.log_return[:, 0, at]) - 1.0, [0.0, -0.2], atol=1e-15)
+    assert np.array_equal(listed.weight[:, at], [1.0, 1.0]) and not [one for one in listed.label if "SOL" in one]
+
+
 def test_a_token_that_no_replay_names_may_fall_alone_to_almost_nothing():
     symbols = ("BTC", "SUI", "ATOM")
     stress = stress_set(symbols, Ranges(*(np.full(3, 0.25) for _ in range(4))))
