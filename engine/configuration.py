@@ -160,7 +160,7 @@ class ModelConfiguration:
             if getattr(self, name) > 1.0:
                 raise InvalidInput(f"{name} {getattr(self, name)} is above 1")
         points = self.monte_carlo_points
-        if points and (points < LEAST_POINTS or points & (points - 1)):
+        if not isinstance(points, int) or (points and (points < LEAST_POINTS or points & (points - 1))):
             raise InvalidInput(f"monte_carlo_points {points}: a power of two from {LEAST_POINTS} on, or 0")
         if not 1.0 <= self.stress_cap < float("inf"):
             raise InvalidInput(f"stress_cap {self.stress_cap} must be at least 1 and finite: the lever never lowers")

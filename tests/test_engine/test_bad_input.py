@@ -31,15 +31,22 @@ from engine.matrix_margin import matrix_margin
 from engine.risk import expected_shortfall
 from engine.scenarios.matrix import Ranges, Shock, deribit_matrix, paradex_matrix
 from tests import model_cases
-from tests.test_engine.test_model_margin import LISTED, PLAIN, STATE, run
+from tests.test_engine import test_model_margin
+from tests.test_engine.test_model_margin import LISTED, STATE
 
 pytestmark = pytest.mark.fast
 NO_RECENT = model_cases.no_recent("BTC", "ETH")
 BARS = model_cases.history("BTC", 1)
 ETH = model_cases.history("ETH", 2)
+PLAIN = replace(test_model_margin.PLAIN, monte_carlo_points=0)
+"""Nothing here hangs on how many scenarios there are; Monte Carlo has its own doors in `test_explain` and others."""
 CALL, PUT, FUTURE, PERPETUAL = 0, 1, 2, 3
 ANY_FLOAT = st.floats(allow_nan=True, allow_infinity=True, allow_subnormal=True)
 POISON = st.sampled_from([math.nan, math.inf, -math.inf])
+
+
+def run(positions, **options):
+    return test_model_margin.run(positions, PLAIN, **options)
 
 
 def bars(**values) -> PriceHistory:
