@@ -19,7 +19,7 @@ from engine.scenarios.drawn import drawn_sets
 from engine.scenarios.scenario_set import ScenarioSet
 from engine.scenarios.stress import Ranges, alone_indices, horizon_ranges, stress_set, twist_set
 from engine.slopes import Slopes, slopes_of
-from engine.surface.response import level_shock, parallel_response, thirty_day_link, twist_response
+from engine.surface.response import level_shock, parallel_response, thirty_day_answer, twist_response
 
 LEAST_RANGE_DEVIATIONS = 1.0
 """A 99.5 % range is never taken below one deviation of the floored long-run variance."""
@@ -108,12 +108,12 @@ def price_horizon(problem: Problem, hours: int, every_hour: bool) -> PricedHoriz
     ranges = horizon_ranges(drawn[0][1], _least_range(calibration, market, hours))
     depegs = {token.symbol: token.depeg_stress_fraction for token in calibration.tokens}
     stress, twist = stress_set(market.symbols, ranges, depegs), twist_set(market.symbols, ranges)
-    parallel, link = parallel_response(market, moves), thirty_day_link(market)
+    parallel, thirty = parallel_response(market, moves), thirty_day_answer(market)
     sampled = []
     for component, scenarios in drawn:
         points = scenarios.hours.size
         steps = np.arange(0 if every_hour else points - 1, points, dtype=np.int64)
-        shock = level_shock(scenarios.volatility_shock[:, steps], scenarios.log_return[:, steps], link, moves)
+        shock = level_shock(scenarios.volatility_shock[:, steps], scenarios.log_return[:, steps], thirty, moves)
         shape = scenarios.shape_shock[:, :, steps] if scenarios.shape_shock.size else None
         factors = FactorPaths(scenarios.hours, scenarios.log_return, steps, shock, shape)
         sampled.append(_replicated(component, scenarios, revalue(instruments, market, parallel, factors, threads)))

@@ -31,6 +31,8 @@ class SurfaceArrays(NamedTuple):
     up: Vector
     down: Vector
     """d ln atm / d ln spot on rises and on falls."""
+    reach: Vector
+    """Log return beyond which the volatility answers no further."""
     level: Vector
     """d ln atm / d level shock."""
     shape: Vector
@@ -93,7 +95,7 @@ def _settlement(spot: float, log_return: Vector, point: int, share: float, out: 
 
 @inlined
 def _live_slice(
-    log_spot: float, log_carry: float, atm_now: float, up: float, down: float, level: float,
+    log_spot: float, log_carry: float, atm_now: float, up: float, down: float, reach: float, level: float,
     log_return: Vector, level_shock: Vector, forward: Vector, log_forward: Vector, atm: Vector,
 ) -> None:  # fmt: skip
     """Forward and at-the-money volatility of a slice that is alive, in each scenario of the tile."""
@@ -101,7 +103,11 @@ def _live_slice(
         r = log_return[j]
         log_forward[j] = log_spot + (r + log_carry)
         forward[j] = exp_normal_scalar(log_forward[j])
-        atm[j] = atm_now * exp_normal_scalar(fma(level, level_shock[j], (up if r > 0.0 else down) * r))
+        gain = up if r > 0.0 else down
+        # written so that a NaN stays one
+        r = reach if r > reach else r
+        r = -reach if r < -reach else r
+        atm[j] = atm_now * exp_normal_scalar(fma(level, level_shock[j], gain * r))
 
 
 @inlined
@@ -134,7 +140,8 @@ def markets_at_step(
         if settled == ALIVE:
             _live_slice(
                 surface.log_spot[u], schedule.log_carry[e, step], surface.atm[e], surface.up[e], surface.down[e],
-                surface.level[e], moves.log_return[u, point, first:last], moves.level_shock[u, step, first:last],
+                surface.reach[e], surface.level[e],
+                moves.log_return[u, point, first:last], moves.level_shock[u, step, first:last],
                 at.forward[e], at.log_forward[e], at.atm[e],
             )  # fmt: skip
             if at.tilt.shape[0] > 0:

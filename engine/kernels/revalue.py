@@ -6,7 +6,7 @@ shock of the at-the-money level):
 
     atm'(T)   = atm(T) exp( ssr(sign r) psi(T)/atm(T) r + max(tau_body(T), tau_tail(T)) e + term(T) e_2 )
     vol'(x,T) = atm'(T) [vol(x,T)/atm(T)] exp( g(T) e_G x + c(T) e_Q x^2 )
-    x = ln(K/F')/(atm(T) sqrt(T')) within [-3, 3], T' the time left
+    x = ln(K/F')/(atm(T) sqrt(T')) within [-3, 3], T' the time left; r here within three deviations atm(T) sqrt(T) too
 
 A set may also move basis and discount: d ln(F/S) = b0 e_1 + b1(T) e_2', d ln D = -(d0(T) e_3 + d1(T) e_4).
 
@@ -39,6 +39,8 @@ from engine.kernels.special import exp_array, log_array
 SECONDS_PER_HOUR = 3_600
 SECONDS_PER_YEAR = 365 * 24 * SECONDS_PER_HOUR
 SHAPE_SHOCKS = 7
+REACH_DEVIATIONS = 3.0
+SHORTEST_SECONDS = 24 * SECONDS_PER_HOUR
 TILES_AT_A_TIME = 16
 """Enough to make the cost of a call vanish, few enough to keep two threads busy to the end."""
 
@@ -241,9 +243,21 @@ def _surface_arrays(market: MarketColumns, response: SurfaceResponse) -> Surface
         smile=read_only(smile, np.float64),
         up=read_only(response.stickiness_up * skew, np.float64),
         down=read_only(response.stickiness_down * skew, np.float64),
+        reach=read_only(spot_reach(atm, np.asarray(market.slice_seconds)), np.float64),
         level=read_only(np.maximum(response.level_body, response.level_tail), np.float64),
         shape=read_only(shape, np.float64),
     )
+
+
+def spot_reach(atm: NDArray[np.float64], seconds: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return the log return up to which the volatility at the money answers to spot, in the shape of `atm`.
+
+    Three deviations to expiry, where the smile's nodes end: its slope says nothing of what lies beyond, and carried on
+    to a crash it multiplied a week's volatility by five. Expiries below a day count as a day, as for the slope.
+    """
+    years = np.maximum(seconds, SHORTEST_SECONDS) / SECONDS_PER_YEAR
+    reach: NDArray[np.float64] = REACH_DEVIATIONS * atm * np.sqrt(years)
+    return reach
 
 
 def _schedule_arrays(market: MarketColumns, paths: FactorPaths) -> ScheduleArrays:

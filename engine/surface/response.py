@@ -6,16 +6,19 @@
 
 v2(T) = (30 - days)/(30 + days) turns the term structure about thirty days. Two exponents p were fitted, in the body and
 in the crash tail, on either side of 30 days (`engine.dynamics.surface_moves`); at each tenor the larger shock is taken.
-`revalue` applies the formulae; here their coefficients are computed.
+`revalue` applies the formulae; here their coefficients are computed. In the first one r counts up to three deviations
+of ln F to the expiry, where the smile ends.
 """
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engine.dynamics.surface_moves import SurfaceMoves
-from engine.kernels.revalue import SurfaceResponse
+from engine.kernels.revalue import SurfaceResponse, spot_reach
 from engine.kernels.special import exp_array, log_array
 from engine.market import AT_THE_MONEY, MarketState
 
@@ -67,12 +70,22 @@ def twist_response(market: MarketState, moves: SurfaceMoves) -> SurfaceResponse:
     return SurfaceResponse(parallel.skew, twist, twist, parallel.stickiness_up, parallel.stickiness_down)
 
 
-def thirty_day_link(market: MarketState) -> NDArray[np.float64]:
-    """Return psi/atm at 30 days for each underlying, shape (U,); 0 where it has no slice.
+class ThirtyDays(NamedTuple):
+    """How the thirty-day volatility of each underlying answers to spot, shape (U,) each.
+
+    `link` is psi/atm, 0 where there is no slice; `reach` the log return up to which it answers.
+    """
+
+    link: NDArray[np.float64]
+    reach: NDArray[np.float64]
+
+
+def thirty_day_answer(market: MarketState) -> ThirtyDays:
+    """Return the answer of thirty-day volatility to spot.
 
     The slice nearest to 30 days gives it, its skew taken to be constant per standard deviation.
     """
-    link = np.zeros(len(market.symbols))
+    link, reach = np.zeros(len(market.symbols)), np.zeros(len(market.symbols))
     days = _days(market)
     for underlying in range(len(market.symbols)):
         slices = np.flatnonzero(market.slice_underlying == underlying)
@@ -80,14 +93,12 @@ def thirty_day_link(market: MarketState) -> NDArray[np.float64]:
             nearest = slices[int(np.argmin(np.abs(days[slices] - PIVOT_DAYS)))]
             atm = market.vol_nodes[nearest, AT_THE_MONEY]
             link[underlying] = _slope(market)[nearest] / (atm * atm * np.sqrt(PIVOT_DAYS / DAYS_A_YEAR))
-    return link
+            reach[underlying] = spot_reach(atm, np.array(PIVOT_DAYS * SECONDS_A_DAY))
+    return ThirtyDays(link, reach)
 
 
 def level_shock(
-    total_shock: NDArray[np.float64],
-    log_return: NDArray[np.float64],
-    link: NDArray[np.float64],
-    moves: SurfaceMoves,
+    total_shock: NDArray[np.float64], log_return: NDArray[np.float64], thirty: ThirtyDays, moves: SurfaceMoves
 ) -> NDArray[np.float64]:
     """Return e such that the thirty-day volatility moves by `total_shock` in all, its answer to spot included.
 
@@ -95,8 +106,7 @@ def level_shock(
     ----------
     total_shock, log_return : float64 arrays, shape (U, points, S)
         History shows the whole move of a volatility index; the part due to spot must not be counted twice.
-    link : float64 array, shape (U,)
-        From `thirty_day_link`.
+    thirty : ThirtyDays
     moves : SurfaceMoves
 
     Returns
@@ -104,7 +114,9 @@ def level_shock(
     float64 array, shape (U, points, S)
     """
     stickiness = np.where(log_return < 0.0, moves.skew_stickiness_fall, moves.skew_stickiness_rise)
-    result: NDArray[np.float64] = total_shock - stickiness * link[:, None, None] * log_return
+    reach = thirty.reach[:, None, None]
+    answered = np.clip(log_return, -reach, reach)
+    result: NDArray[np.float64] = total_shock - stickiness * thirty.link[:, None, None] * answered
     return result
 
 

@@ -19,7 +19,7 @@ from tests import model_cases
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).resolve().parents[2]
-EXPECTED = "f4be6c2f3f17f5fde164e4385dfeada4e081ce7e439703b6cd99382656cee10d"
+EXPECTED = "025e9f97abf3a058f3e2db9bfc40c776b6f8855b802c3417e464793b3743242c"
 """Changes only with the formulae or the order of operations, and then every keeper must change with it."""
 
 SCRIPT = """

@@ -104,10 +104,11 @@ def twin_value(instruments, m, r, path, i, step, s):
     forward = spot * (m.forward[e] / m.spot[u]) ** (left / seconds) * np.exp(bent[3] + bent[4])
     discount = m.discount[e] ** (left / seconds) * np.exp(-bent[5] - bent[6])
     years = left / naive.SECONDS_PER_YEAR
+    reach = 3.0 * m.vol_nodes[e, 3] * np.sqrt(max(seconds, DAY) / naive.SECONDS_PER_YEAR)
     volatility = naive.moved_volatility(
         m.vol_nodes[e], strike, forward, years, r.skew[e],
         r.stickiness_up if spot_return > 0 else r.stickiness_down, max(r.level_body[e], r.level_tail[e]),
-        spot_return, 0.0 if step is None else path.level_shock[u, step, s], *bent[:3],
+        min(max(spot_return, -reach), reach), 0.0 if step is None else path.level_shock[u, step, s], *bent[:3],
     ) if kind in ("call", "put") else 0.0  # fmt: skip
     return naive.value(kind, inverse, strike, spot, forward, m.forward[e], volatility**2 * years, discount)
 
@@ -254,6 +255,19 @@ def test_at_the_money_only_the_level_moves_the_volatility():
         for factor in (1.0, np.exp(max(r.level_body[1], r.level_tail[1]) * 0.25))
     ]
     assert dense[0, 0, 0] == pytest.approx(prices[1] - prices[0], rel=1e-11)
+
+
+def test_beyond_three_deviations_the_volatility_answers_no_further():
+    m, r = market(seconds=(7 * DAY, 30 * DAY, 6 * 3600)), response()
+    reach = 3.0 * m.vol_nodes[0, 3] * np.sqrt(7 / 365)
+    # deep puts, each at the same distance from its moved forward, so that volatility alone tells them apart
+    values = []
+    for move in (-0.5 * reach, -reach, -2.0 * reach):
+        path = FactorPaths(np.zeros(1, np.int64), np.full((2, 1, 1), move), np.zeros(1, np.int64), np.zeros((2, 1, 1)))
+        strike = m.forward[0] * np.exp(move)
+        table = revalue(book((PUT, 0, 0, strike, 1, False)), m, r, path)
+        values.append((table.dense()[0, 0, 0] + table.value[0]) / strike)
+    assert values[0] < 0.99 * values[1] and values[2] == pytest.approx(values[1], rel=1e-9)
 
 
 @pytest.mark.parametrize("where", ["spot", "forward", "vol_nodes"])

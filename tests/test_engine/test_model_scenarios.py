@@ -16,7 +16,7 @@ from engine.rows import cut_into_rows
 from engine.scenarios.historical import historical_paths, stretched_by_trend
 from engine.scenarios.scenario_set import BASIS_LEVEL, CURVATURE, SKEW, TERM
 from engine.scenarios.stress import Ranges, alone_indices, horizon_ranges, stress_set, twist_set
-from engine.surface.response import level_shock, parallel_response, thirty_day_link, twist_response
+from engine.surface.response import level_shock, parallel_response, thirty_day_answer, twist_response
 from tests import model_cases
 
 pytestmark = pytest.mark.fast
@@ -61,10 +61,12 @@ def test_the_twist_turns_about_30_days():
 @given(st.floats(-0.5, 0.5), st.floats(-0.5, 0.5))
 def test_the_thirty_day_volatility_moves_by_the_whole_shock(log_return, shock):
     moves = np.full((2, 1, 1), log_return)
-    e = level_shock(np.full((2, 1, 1), shock), moves, thirty_day_link(STATE), MOVES)[0, 0, 0]
+    e = level_shock(np.full((2, 1, 1), shock), moves, thirty_day_answer(STATE), MOVES)[0, 0, 0]
     response = parallel_response(STATE, MOVES)
     stickiness = response.stickiness_down if log_return < 0 else response.stickiness_up
-    total = stickiness * response.skew[1] / STATE.vol_nodes[1, 3] * log_return + response.level_body[1] * e
+    reach = 3.0 * STATE.vol_nodes[1, 3] * np.sqrt(30 / 365)
+    answered = min(max(log_return, -reach), reach)
+    total = stickiness * response.skew[1] / STATE.vol_nodes[1, 3] * answered + response.level_body[1] * e
     assert total == pytest.approx(shock, abs=1e-13)
 
 

@@ -20,7 +20,7 @@ from engine.kernels.revalue import FactorPaths, SurfaceResponse, revalue
 from engine.market import MarketState
 from engine.matrix_margin import matrix_margin, matrix_profits
 from engine.scenarios.matrix import Ranges, VenueMatrix, deribit_matrix
-from engine.surface.response import SECONDS_A_DAY, level_shock, parallel_response, thirty_day_link, twist_response
+from engine.surface.response import SECONDS_A_DAY, level_shock, parallel_response, thirty_day_answer, twist_response
 from engine.validation.backtests import largest_green_count
 from engine.validation.truth.case import Case, Computed, Every, NotUnderstood, Tree, Within
 from engine.validation.truth.matrix_portfolios import Holding, holding_of, portfolio_of
@@ -160,7 +160,7 @@ def _own_loss(holding: Holding, surface: MeasuredSurface, market: MarketState, w
     returns = [surface.returns.number(names[0]), 0.0, surface.returns.number(names[1])]
     shocks = [tenor.number(f"dln_atm_1d_{low}"), 0.0, tenor.number(f"dln_atm_1d_{high}")]
     spot, level = (grid.ravel()[None, None, :] for grid in np.meshgrid(returns, shocks, indexing="ij"))
-    spread = level_shock(level, spot, thirty_day_link(market), moves)
+    spread = level_shock(level, spot, thirty_day_answer(market), moves)
     turns = np.array(shocks)[None, None, :]
     return max(
         0.0,
