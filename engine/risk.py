@@ -7,6 +7,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.configuration import EXPECTED_SHORTFALL
 from engine.errors import InvalidInput
 
 REPLICATIONS = 16
@@ -36,7 +37,7 @@ def expected_shortfall(loss: NDArray[np.float64], level: float) -> float:
     _check(loss, level)
     mass = _mass(loss.size, level)
     whole = int(mass)
-    descending = -np.sort(-loss)
+    descending = _largest(loss, whole + 1)
     part = (mass - whole) * descending[whole] if whole < loss.size else 0.0
     return float((descending[:whole].sum() + part) / mass)
 
@@ -44,7 +45,13 @@ def expected_shortfall(loss: NDArray[np.float64], level: float) -> float:
 def value_at_risk(loss: NDArray[np.float64], level: float) -> float:
     """Return the largest x that at least the share (1 - level) of equally likely losses reach or exceed."""
     _check(loss, level)
-    return float(-np.sort(-loss)[int(np.ceil(_mass(loss.size, level))) - 1])
+    rank = int(np.ceil(_mass(loss.size, level)))
+    return float(_largest(loss, rank)[rank - 1])
+
+
+def tail_measure(loss: NDArray[np.float64], measure: str, level: float) -> float:
+    """Return the measure of that name, one of `engine.configuration.MEASURES`."""
+    return expected_shortfall(loss, level) if measure == EXPECTED_SHORTFALL else value_at_risk(loss, level)
 
 
 def value_at_risk_upper(loss: NDArray[np.float64], level: float, confidence: float) -> float:
@@ -128,6 +135,14 @@ def pivotal_ratio(point: float, replicates: NDArray[np.float64], confidence: flo
     if not (point > 0.0 and quantile > 0.0):
         raise InvalidInput(f"no bound: expected shortfall {point}, bootstrap quantile {quantile} must both be positive")
     return max(point / quantile, 1.0), quantile
+
+
+def _largest(loss: NDArray[np.float64], count: int) -> NDArray[np.float64]:
+    """Return the `count` largest losses, largest first; all of them where there are fewer."""
+    first = max(loss.size - count, 0)
+    # the rest is never put in order: it is 99 of 100 losses
+    largest: NDArray[np.float64] = -np.sort(-np.partition(loss, first)[first:])
+    return largest
 
 
 def _mass(count: int, level: float) -> float:

@@ -15,7 +15,11 @@ HOURS_A_DAY = 24.0
 
 
 def archetype_losses(
-    log_return: NDArray[np.float64], volatility_shock: NDArray[np.float64], horizon_hours: int, hourly_variance: float
+    log_return: NDArray[np.float64],
+    volatility_shock: NDArray[np.float64],
+    horizon_hours: int,
+    hourly_variance: float,
+    names: tuple[str, ...] = ARCHETYPES,
 ) -> dict[str, NDArray[np.float64]]:
     """Return the loss of each archetype at the horizon, per unit of spot.
 
@@ -26,13 +30,25 @@ def archetype_losses(
     horizon_hours : int
     hourly_variance : float
         Variance at which the options are priced today, with a flat smile; strikes at the money and one deviation out.
+    names : tuple of str
+        Of `ARCHETYPES`; options are priced only where one of them is asked for.
 
     Returns
     -------
     dict of float64 array, shape (S,)
-        Keys `ARCHETYPES`; losses positive.
+        Keys `names`; losses positive.
     """
     move = exp_array(log_return) - 1.0
+    losses = {"long": -move, "short": move}
+    if not set(names) <= set(losses):
+        losses |= _option_losses(log_return, volatility_shock, horizon_hours, hourly_variance)
+    return {name: losses[name] for name in names}
+
+
+def _option_losses(
+    log_return: NDArray[np.float64], volatility_shock: NDArray[np.float64], horizon_hours: int, hourly_variance: float
+) -> dict[str, NDArray[np.float64]]:
+    """Losses of the books that have sold options."""
     volatility = np.sqrt(hourly_variance * HOURS_A_YEAR)
     deviation = float(volatility * np.sqrt(OPTION_DAYS * HOURS_A_DAY / HOURS_A_YEAR))
     left = (OPTION_DAYS * HOURS_A_DAY - horizon_hours) / HOURS_A_YEAR
@@ -42,8 +58,7 @@ def archetype_losses(
         _profit(is_call, log_strike, deviation * deviation, log_return, variance)
         for is_call, log_strike in ((True, 0.0), (False, 0.0), (True, deviation), (False, -deviation))
     )
-    losses = (-move, move, call + put, out_put, out_call)
-    return dict(zip(ARCHETYPES, losses, strict=True))
+    return {"short_straddle": call + put, "short_put": out_put, "short_call": out_call}
 
 
 def _profit(

@@ -19,16 +19,16 @@ from engine.configuration import CalibrationSettings, settings_hash
 from engine.dynamics.archetypes import archetype_losses
 from engine.dynamics.calibration import ARCHETYPES, Bound, rounded
 from engine.dynamics.paths import block_starts, filtered_paths
-from engine.dynamics.recursions import MICRO, Memory, Rule
+from engine.dynamics.recursions import MICRO, Memory
 from engine.dynamics.variance import rule_of, run_filter, start_memory, variance_now
-from engine.risk import expected_shortfall, pivotal_ratio
+from engine.risk import pivotal_ratio, tail_measure
 
 HOURS_A_DAY = 24
 SAMPLING_SHARE = 0.01
 """Part of the error probability set aside for Monte Carlo (DESIGN 3.8); so a 95 % bound takes the 96 % one here."""
 
 Figures = dict[tuple[int, str], float]
-"""ES by horizon and archetype."""
+"""The measure by horizon and archetype."""
 
 
 def bootstrap_bounds(
@@ -37,6 +37,7 @@ def bootstrap_bounds(
     move_micro: NDArray[np.int64],
     memories: tuple[Memory, ...],
     settings: CalibrationSettings,
+    archetypes: tuple[str, ...] = ARCHETYPES,
 ) -> tuple[Bound, ...]:
     """Return the bound of every archetype book of every asset at every horizon.
 
@@ -49,17 +50,16 @@ def bootstrap_bounds(
     memories : tuple of Memory
         At the library's end.
     settings : CalibrationSettings
+    archetypes : tuple of str
     """
-    rule = rule_of(settings)
-    points = [
-        _figures(log_return[u], move_micro[u], memories[u], memories[u], rule, settings) for u in range(len(symbols))
-    ]
+    estimate = _Estimator(settings, archetypes, log_return.shape[1])
+    points = [estimate.figures(log_return[u], move_micro[u], memories[u], memories[u]) for u in range(len(symbols))]
     replicates: list[list[Figures]] = [[] for _ in symbols]
     for hours in drawn_hours(log_return.shape[1], settings):
         for u in range(len(symbols)):
             drawn = log_return[u, hours]
             start = start_memory(float(np.mean(drawn * drawn)))
-            replicates[u].append(_figures(drawn, move_micro[u, hours], start, memories[u], rule, settings))
+            replicates[u].append(estimate.figures(drawn, move_micro[u, hours], start, memories[u]))
     return tuple(
         _bound(symbol, key, points[u][key], np.array([figures[key] for figures in replicates[u]]), settings)
         for u, symbol in enumerate(symbols)
@@ -83,27 +83,38 @@ def drawn_hours(library_hours: int, settings: CalibrationSettings) -> Iterator[N
         yield (offset + day[:, None] * HOURS_A_DAY + np.arange(HOURS_A_DAY)).ravel()
 
 
-def _figures(
-    log_return: NDArray[np.float64],
-    move_micro: NDArray[np.int64],
-    start: Memory,
-    today: Memory,
-    rule: Rule,
-    settings: CalibrationSettings,
-) -> Figures:
-    """ES of the archetypes when this is the history and today's short memories are as observed."""
-    variance, after = run_filter(log_return, rule, start_memory(start.long_run))
-    now = Memory(start.long_run, today.slow, today.fast, after.largest)
-    now = now._replace(largest=max(now.largest, variance_now(rule, now)))
-    residual = np.rint(log_return / np.sqrt(variance) * MICRO).astype(np.int64)
-    longest = max(settings.horizon_hours)
-    starts = block_starts(residual.size, longest, settings.path_step_hours)
-    path, shock = filtered_paths(residual, move_micro, starts, longest, rule, now)
-    figures: Figures = {}
-    for hours in settings.horizon_hours:
-        losses = archetype_losses(path[hours - 1], shock[hours - 1], hours, start.long_run)
-        figures.update({(hours, name): expected_shortfall(losses[name], settings.es_level) for name in ARCHETYPES})
-    return figures
+class _Estimator:
+    """The archetypes' figures of one history after the other, all paths in one piece of memory.
+
+    A fresh array of this size for each replicate costs more than the walk that fills it.
+    """
+
+    def __init__(self, settings: CalibrationSettings, archetypes: tuple[str, ...], most_hours: int) -> None:
+        self._settings, self._archetypes, self._rule = settings, archetypes, rule_of(settings)
+        self._longest = max(settings.horizon_hours)
+        self._room = np.empty(2 * self._longest * self._starts(most_hours).size)
+
+    def figures(
+        self, log_return: NDArray[np.float64], move_micro: NDArray[np.int64], start: Memory, today: Memory
+    ) -> Figures:
+        """Return the measure of each when this is the history and today's short memories are as observed."""
+        rule, settings = self._rule, self._settings
+        variance, after = run_filter(log_return, rule, start_memory(start.long_run))
+        now = Memory(start.long_run, today.slow, today.fast, after.largest)
+        now = now._replace(largest=max(now.largest, variance_now(rule, now)))
+        residual = np.rint(log_return / np.sqrt(variance) * MICRO).astype(np.int64)
+        starts = self._starts(residual.size)
+        path, shock = self._room[: 2 * self._longest * starts.size].reshape(2, self._longest, starts.size)
+        filtered_paths(residual, move_micro, starts, self._longest, rule, now, out=(path, shock))
+        figures: Figures = {}
+        for hours in settings.horizon_hours:
+            losses = archetype_losses(path[hours - 1], shock[hours - 1], hours, start.long_run, self._archetypes)
+            for name, loss in losses.items():
+                figures[hours, name] = tail_measure(loss, settings.measure, settings.es_level)
+        return figures
+
+    def _starts(self, hours: int) -> NDArray[np.int64]:
+        return block_starts(hours, self._longest, self._settings.path_step_hours)
 
 
 def _bound(

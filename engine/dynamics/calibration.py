@@ -97,7 +97,12 @@ class Calibration:
     assets : tuple of AssetState
     bounds : tuple of Bound
     kappa : float
-        Factor on the bootstrap ratio that makes its coverage what is claimed; 1 until a simulation study fixes it.
+        Factor on the bootstrap ratio that makes its coverage what is claimed (`engine.dynamics.kappa`).
+    kappa_days : int
+        Length of history that kappa was looked up at, the shortest of the assets' own.
+    kappa_coverage : float or None
+        Share of simulated bounds that were not below the truth in the worst market of the study; None where the study
+        did not measure such a bound.
     joint : JointDynamics
         What Monte Carlo draws from.
     clock_hour : int64 array, shape (n,)
@@ -122,6 +127,8 @@ class Calibration:
     assets: tuple[AssetState, ...]
     bounds: tuple[Bound, ...]
     kappa: float
+    kappa_days: int
+    kappa_coverage: float | None
     joint: JointDynamics
     clock_hour: NDArray[np.int64]
     residual_micro: NDArray[np.int64]
@@ -199,6 +206,8 @@ class Calibration:
             "carry_ranges": [asdict(one) for one in self.carry_ranges],
             "tokens": [asdict(token) for token in self.tokens],
             "kappa": self.kappa,
+            "kappa_days": self.kappa_days,
+            "kappa_coverage": self.kappa_coverage,
             "surface": asdict(self.surface),
             "joint": self.joint.body(),
             "first_hour": self.first_hour,
@@ -239,6 +248,8 @@ def _read(cls: type[Calibration], body: dict[str, Any]) -> Calibration:
         assets=tuple(_record(AssetState, asset) for asset in body["assets"]),
         bounds=tuple(_record(Bound, bound) for bound in body["bounds"]),
         kappa=float(body["kappa"]),
+        kappa_days=int(body["kappa_days"]),
+        kappa_coverage=None if body["kappa_coverage"] is None else float(body["kappa_coverage"]),
         carry=tuple(_record(Carry, carry) for carry in body["carry"]),
         carry_ranges=tuple(_record(CarryRange, one) for one in body["carry_ranges"]),
         tokens=tuple(_record(TokenState, token) for token in body["tokens"]),

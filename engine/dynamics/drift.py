@@ -102,6 +102,8 @@ BANDS = (
     Band("joint.*", "a quantile of years", relative=0.35),
     Band("settings.*", "a choice, never a fit"),
     Band("kappa", "fixed by simulation", relative=0.05),
+    Band("kappa_days", "a history grows with its age", absolute=_AGE_HOURS / 24.0),
+    Band("kappa_coverage", "fixed by simulation", absolute=0.05),
     Band("*", "no band of its own", relative=0.25),
 )
 """Ordered: the first that fits counts."""

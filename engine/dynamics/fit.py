@@ -10,13 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.configuration import CalibrationSettings
-from engine.dynamics.bootstrap import SAMPLING_SHARE, bootstrap_bounds
+from engine.dynamics.bootstrap import HOURS_A_DAY, SAMPLING_SHARE, bootstrap_bounds
 from engine.dynamics.calibration import AssetState, Calibration, rounded, rounded_record
 from engine.dynamics.carry import carry_of
 from engine.dynamics.clock import ClockReturns, common_clock
 from engine.dynamics.fallback import fill_short_histories
 from engine.dynamics.history import PriceHistory, VolatilityHistory
 from engine.dynamics.joint_fit import Library, fit_joint
+from engine.dynamics.kappa import kappa_of
 from engine.dynamics.liquidity import count_bars, stress_volume
 from engine.dynamics.observations import Observations
 from engine.dynamics.ratios import TokenState, token_histories, token_volumes
@@ -87,6 +88,7 @@ def calibrate(
     factors = _hour_factors(returns.hour[-hours - 1 :], residuals, filled)
     clock = returns.hour[-hours:]
     library = Library(symbols, len(prices), clock, factors, log_return, variance[:, :-1], moves, warm, memories)
+    kappa = kappa_of(int(hours - np.max(filled)) // HOURS_A_DAY, settings)
     states = tuple(
         _asset(
             one,
@@ -104,7 +106,9 @@ def calibrate(
         symbols=symbols,
         assets=_with_token_volumes(states, tokens, symbols, returns.close_e8[:, -1]),
         bounds=bootstrap_bounds(symbols, log_return, moves, memories, settings),
-        kappa=1.0,
+        kappa=rounded(kappa.factor),
+        kappa_days=kappa.days,
+        kappa_coverage=kappa.coverage,
         joint=fit_joint(library, settings),
         clock_hour=_frozen(clock),
         residual_micro=_frozen(residuals),

@@ -17,6 +17,7 @@ def filtered_paths(
     rule: Rule,
     memory: Memory,
     season: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None,
+    out: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Walk each block of residuals from today's variance.
 
@@ -32,6 +33,8 @@ def filtered_paths(
         The variance inside a path never exceeds `memory.largest`; without the cap the short side has no finite ES.
     season : pair of float64 arrays, shapes (hours,) and (n,), optional
         Roots of the hour-of-week factors ahead and of the library's hours, see `seasonality.season_roots`.
+    out : pair of float64 arrays, shape (hours, S), optional
+        Where to put the result; new arrays otherwise, whose fresh pages can cost more than the walk.
 
     Returns
     -------
@@ -40,8 +43,7 @@ def filtered_paths(
     volatility_shock : float64 array, shape (hours, S)
         Cumulative log change of thirty-day volatility on the block's own dates.
     """
-    log_return = np.empty((hours, starts.size))
-    volatility_shock = np.empty((hours, starts.size))
+    log_return, volatility_shock = out or (np.empty((hours, starts.size)), np.empty((hours, starts.size)))
     ahead, own = season or (np.ones(hours), np.ones(residual_micro.size))
     library = read_only(residual_micro, np.int64), read_only(move_micro, np.int64), read_only(starts, np.int64)
     walk(*library, read_only(ahead, np.float64), read_only(own, np.float64), rule, memory, log_return, volatility_shock)

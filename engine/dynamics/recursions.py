@@ -69,24 +69,26 @@ def walk(
 ) -> None:  # fmt: skip
     """Fill log returns and volatility shocks, shape (hours, S), of the blocks that begin at `starts`.
 
-    `ahead` (hours) and `own` (n) are roots of the hour-of-week factors, 1 where there is no season.
+    `ahead` (hours) and `own` (n) are roots of the hour-of-week factors, 1 where there is no season. All paths walk one
+    hour before any walks the next, and few arrays meet in one loop: so it vectorises over paths.
     """
-    hours = log_return.shape[0]
-    for s in range(starts.size):
-        slow, fast = memory.slow, memory.fast
-        variance = mixture_scalar(rule, memory.long_run, slow, fast)
-        variance = memory.largest if variance > memory.largest else variance
-        position, level = 0.0, 0.0
-        for h in range(hours):
-            hour = starts[s] + h
-            step = np.sqrt(variance) * (residual_micro[hour] / MICRO) * (ahead[h] / own[hour])
-            position += step
+    hours, count = log_return.shape
+    unit, move = residual_micro / MICRO / own, move_micro / MICRO
+    slow, fast = np.full(count, memory.slow), np.full(count, memory.fast)
+    position, level = np.zeros(count), np.zeros(count)
+    for h in range(hours):
+        row, shocked = log_return[h], shock[h]
+        for s in range(count):
+            row[s] = unit[starts[s] + h] * ahead[h]
+        for s in range(count):
+            shocked[s] = level[s] + move[starts[s] + h]
+        level = shocked
+        for s in range(count):
+            variance = mixture_scalar(rule, memory.long_run, slow[s], fast[s])
+            variance = memory.largest if variance > memory.largest else variance
+            step = np.sqrt(variance) * row[s]
             square = step * step
-            slow = rule.slow_decay * slow + (1.0 - rule.slow_decay) * square
-            fast = rule.fast_decay * fast + (1.0 - rule.fast_decay) * square
-            following = mixture_scalar(rule, memory.long_run, slow, fast)
-            following = memory.largest if following > memory.largest else following
-            level += move_micro[hour] / MICRO
-            variance = following
-            log_return[h, s] = position
-            shock[h, s] = level
+            slow[s] = rule.slow_decay * slow[s] + (1.0 - rule.slow_decay) * square
+            fast[s] = rule.fast_decay * fast[s] + (1.0 - rule.fast_decay) * square
+            position[s] += step
+            row[s] = position[s]

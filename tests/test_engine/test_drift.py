@@ -27,7 +27,7 @@ def test_an_artefact_has_not_drifted_from_itself():
 def test_every_scalar_is_a_parameter_with_a_band_that_says_why():
     found = parameters(CALIBRATION)
     assert found["assets.BTC.long_run_variance"] == CALIBRATION.assets[0].long_run_variance
-    assert found["bounds.ETH.24.short_put.ratio"] == CALIBRATION.bound_ratio("ETH", 24, "short_put")
+    assert found["kappa"] * found["bounds.ETH.24.short_put.ratio"] == CALIBRATION.bound_ratio("ETH", 24, "short_put")
     assert found["hour_factors.ETH.5"] == CALIBRATION.hour_factor_ppm[1, 5] / 1e6
     assert found["settings.replicates"] == 20 and found["carry.BTC.funding_measured"] is False
     assert all(band_of(name).reason for name in found)
