@@ -14,7 +14,7 @@ from rich.table import Table
 from oracle.valuation import SIMULATED_LABEL
 from oracle.valuation.scale import Measurement, Size, measure
 
-SMALLEST = Size(accounts=8_000, positions=5, instruments=60, scenarios=500)
+SMALLEST = Size(accounts=250, positions=5, instruments=60, scenarios=500)
 """Where every ladder starts, unless the command line says otherwise."""
 MILLION = Size(accounts=1_000_000, threads=2)
 FULL = "full"

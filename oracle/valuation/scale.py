@@ -25,6 +25,7 @@ from oracle.units import usd_to_micro_up
 
 DEFAULT_SCENARIOS = 8_760
 """Paths of a library of four years."""
+BLOCKS_A_WORKER = 4
 LEAST_SCENARIOS = 450
 """A shorter history has too few observations for what is fitted to its tails."""
 _FIRST_HOUR, _SEED, _HISTORY_MARGIN_HOURS = 400_000, 20_260_101, 1_000
@@ -121,7 +122,9 @@ def _measured(size: Size) -> Measurement:
         started, cpu = time.perf_counter(), [_over_all(client, time.process_time)]
         if cluster:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-            stored = cluster.store_book(folder / "book", book.blocks(cluster.BLOCK_ACCOUNTS))
+            # several blocks a worker, so that none waits long for the last one
+            share = -(-size.accounts // (BLOCKS_A_WORKER * size.workers))
+            stored = cluster.store_book(folder / "book", book.blocks(min(cluster.BLOCK_ACCOUNTS, share)))
             blocks = cluster.charge_on_workers(client, cluster.store_market(folder / "market", *given), stored)
         else:
             blocks = engine.charge_blocks(

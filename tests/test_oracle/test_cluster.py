@@ -47,8 +47,8 @@ def all_bytes(requirements: AccountRequirements) -> dict[str, bytes]:
 def test_a_killed_worker_changes_no_byte(tmp_path: Path) -> None:
     calibration, recent, state, listed, model = inputs()
     # Seconds of work, so that the kill comes in the middle of it.
-    large = RandomBook(listed, state, accounts=20_000, positions=20).block(0, 20_000)
-    market, book = store(tmp_path, large, 1_000)
+    large = RandomBook(listed, state, accounts=2_000, positions=20).block(0, 2_000)
+    market, book = store(tmp_path, large, 100)
     with cluster.local_workers(2) as client:
         process = client.run(os.getpid)
         results = cluster.charge_on_workers(client, market, book)
