@@ -34,7 +34,7 @@ from oracle.scheduler import BackgroundWork, Daemon, describe
 from oracle.signer import create_keystore
 from oracle.types import Hold
 from oracle.units import SECONDS_PER_HOUR
-from oracle.valuation import calibrate_history, load_calibration, save_calibration, summary
+from oracle.valuation import calibrate_history, load_calibration, save_calibration, summary, with_preset
 from oracle.valuation.portfolio import portfolio_margin
 from oracle.valuation.portfolio_past import past_of
 from oracle.valuation.scale import LEAST_SCENARIOS, Size
@@ -79,10 +79,16 @@ def devnet(
 
 
 @app.command()
-def init(path: Annotated[Path, typer.Argument(help="File to write.")] = DEFAULT_CONFIG) -> None:
+def init(
+    path: Annotated[Path, typer.Argument(help="File to write.")] = DEFAULT_CONFIG,
+    preset: Annotated[str, typer.Option(help="Measure of: occ, emir, emir_otc, basel.")] = "",
+) -> None:
     """Write a configuration file with a comment on every key."""
     with _reporting(LogSettings()):
-        write_settings(path, Settings())
+        settings = Settings()
+        if preset:
+            settings = settings.model_copy(update={"model": with_preset(settings.model, preset)})
+        write_settings(path, settings)
         typer.echo(f"wrote {path}")
 
 

@@ -89,7 +89,10 @@ class CalibrationSettings(_Section):
 class ModelSettings(_Section):
     """The margin model; every value enters the model hash."""
 
-    es_level_ppm: PpmFraction = Field(990_000, description="Level of the expected shortfall.")
+    measure: Literal["expected_shortfall", "value_at_risk"] = Field(
+        "expected_shortfall", description="What is bounded; presets of clearing houses: init --preset."
+    )
+    es_level_ppm: PpmFraction = Field(990_000, description="Level of the measure.")
     bound_confidence_ppm: PpmFraction = Field(950_000, description="Confidence of the posted upper bound.")
     initial_horizon_hours: int = Field(24, ge=1, le=72, description="Liquidation horizon of initial margin.")
     maintenance_horizon_hours: int = Field(4, ge=1, le=72, description="Horizon of maintenance margin.")

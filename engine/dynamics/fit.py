@@ -14,27 +14,21 @@ from engine.dynamics.bootstrap import HOURS_A_DAY, SAMPLING_SHARE, bootstrap_bou
 from engine.dynamics.calibration import AssetState, Calibration, rounded, rounded_record
 from engine.dynamics.carry import carry_of
 from engine.dynamics.clock import ClockReturns, common_clock
-from engine.dynamics.fallback import fill_short_histories
 from engine.dynamics.history import PriceHistory, VolatilityHistory
-from engine.dynamics.joint_fit import Library, fit_joint
+from engine.dynamics.joint_fit import fit_joint
 from engine.dynamics.kappa import kappa_of
+from engine.dynamics.library import Library, library_of
 from engine.dynamics.liquidity import count_bars, stress_volume
 from engine.dynamics.observations import Observations
 from engine.dynamics.ratios import TokenState, token_histories, token_volumes
-from engine.dynamics.recursions import MICRO, Memory
-from engine.dynamics.seasonality import hour_factors_ppm
 from engine.dynamics.sources import MergedSources, merged_sources
 from engine.dynamics.stress_level import month_means
 from engine.dynamics.surface_moves import SurfaceHistory, SurfaceMoves, fit_surface_moves
-from engine.dynamics.variance import rule_of, run_filter, start_memory, variance_now
-from engine.dynamics.volatility_moves import volatility_moves_micro
 from engine.errors import InvalidInput
 
 RECENT_HOURS = 31 * 24
 """Hours of closes kept for the trend, which looks thirty days back."""
 NO_OBSERVATIONS = Observations()
-LARGEST_MICRO = 2**31 - 1
-"""Tables hold 32-bit integers."""
 
 
 def calibrate(
@@ -77,44 +71,23 @@ def calibrate(
     symbols = tuple(one.history.symbol for one in merged)
     carry, carry_ranges = carry_of(symbols, observations, settings.horizon_hours)
     returns = common_clock([one.history for one in merged])
-    own_share = returns.log_return.shape[1] - returns.first_return
-    log_return = fill_short_histories(returns, symbols, settings)
-    hours = log_return.shape[1]
-    long_run = _long_run_variances(log_return, own_share, symbols, settings)
-    variance, warm, memories = _filtered(returns, log_return, long_run, settings)
-    moves, known = volatility_moves_micro(returns.hour[-hours - 1 :], symbols, volatility, variance)
-    filled, implied = np.maximum(hours - own_share, 0), np.count_nonzero(known, axis=1)
-    residuals = _residuals_micro(log_return, variance)
-    factors = _hour_factors(returns.hour[-hours - 1 :], residuals, filled)
-    clock = returns.hour[-hours:]
-    library = Library(symbols, len(prices), clock, factors, log_return, variance[:, :-1], moves, warm, memories)
-    kappa = kappa_of(int(hours - np.max(filled)) // HOURS_A_DAY, settings)
-    states = tuple(
-        _asset(
-            one,
-            row >= len(prices),
-            memories[row],
-            variance[row, :-1],
-            returns,
-            (int(filled[row]), int(implied[row])),
-            settings,
-        )
-        for row, one in enumerate(merged)
-    )
+    library = library_of(symbols, len(prices), returns, volatility, settings)
+    states = tuple(_asset(one, row, library, returns, settings) for row, one in enumerate(merged))
+    kappa = kappa_of(int(library.hours - np.max(library.filled_hours)) // HOURS_A_DAY, settings)
     return Calibration(
         settings=settings,
         symbols=symbols,
         assets=_with_token_volumes(states, tokens, symbols, returns.close_e8[:, -1]),
-        bounds=bootstrap_bounds(symbols, log_return, moves, memories, settings),
+        bounds=bootstrap_bounds(symbols, library.log_return, library.move_micro, library.memories, settings),
         kappa=rounded(kappa.factor),
         kappa_days=kappa.days,
         kappa_coverage=kappa.coverage,
         joint=fit_joint(library, settings),
-        clock_hour=_frozen(clock),
-        residual_micro=_frozen(residuals),
-        volatility_move_micro=_frozen(moves),
-        recent_close_e8=_frozen(returns.close_e8[:, -min(RECENT_HOURS, hours) :]),
-        hour_factor_ppm=_frozen(factors),
+        clock_hour=_frozen(library.clock_hour),
+        residual_micro=_frozen(library.residual_micro),
+        volatility_move_micro=_frozen(library.move_micro),
+        recent_close_e8=_frozen(returns.close_e8[:, -min(RECENT_HOURS, library.hours) :]),
+        hour_factor_ppm=_frozen(library.hour_factor_ppm),
         carry=tuple(map(rounded_record, carry)),
         carry_ranges=tuple(map(rounded_record, carry_ranges)),
         tokens=tuple(map(rounded_record, tokens)),
@@ -156,15 +129,6 @@ def _with_token_volumes(
     )
 
 
-def _hour_factors(
-    clock: NDArray[np.int64], residuals: NDArray[np.int64], filled: NDArray[np.int64]
-) -> NDArray[np.int64]:
-    """Factors of each asset from its own hours alone, shape (U, 168)."""
-    return np.stack(
-        [hour_factors_ppm(clock[start:], residuals[row, start:]) for row, start in enumerate(filled.tolist())]
-    )
-
-
 def _rounded_moves(moves: SurfaceMoves) -> SurfaceMoves:
     figures: dict[str, Any] = {
         name: value if name == "days" else rounded(value) for name, value in asdict(moves).items()
@@ -172,64 +136,14 @@ def _rounded_moves(moves: SurfaceMoves) -> SurfaceMoves:
     return SurfaceMoves(**figures)
 
 
-def _long_run_variances(
-    log_return: NDArray[np.float64], own: NDArray[np.int64], symbols: tuple[str, ...], settings: CalibrationSettings
-) -> list[float]:
-    """Mean square over the library; for a short history not below that of its own hours."""
-    variances = []
-    for row, symbol in enumerate(symbols):
-        own_square = log_return[row, -min(int(own[row]), log_return.shape[1]) :] ** 2
-        if not np.any(own_square > 0.0):
-            raise InvalidInput(f"history of {symbol} is constant: it has no variance to calibrate")
-        variance = float(np.mean(log_return[row] ** 2))
-        if own[row] < settings.minimum_history_hours:
-            variance = max(variance, float(np.mean(own_square)))
-        variances.append(rounded(variance))
-    return variances
-
-
-def _filtered(
-    returns: ClockReturns, log_return: NDArray[np.float64], long_run: list[float], settings: CalibrationSettings
-) -> tuple[NDArray[np.float64], tuple[Memory, ...], tuple[Memory, ...]]:
-    """Variance at each hour of the library's clock, shape (U, n + 1), and the memories at its start and end.
-
-    The filter warms up on whatever lies before the library.
-    """
-    rule = rule_of(settings)
-    hours = log_return.shape[1]
-    table = np.empty((log_return.shape[0], hours + 1))
-    warm_memories, memories = [], []
-    for row, level in enumerate(long_run):
-        before = returns.log_return[row, int(returns.first_return[row]) : returns.log_return.shape[1] - hours]
-        _, warm = run_filter(before, rule, start_memory(level))
-        table[row, :-1], memory = run_filter(log_return[row], rule, warm)
-        table[row, -1] = variance_now(rule, memory)
-        warm_memories.append(warm)
-        memories.append(Memory(*(rounded(value) for value in memory)))
-    return table, tuple(warm_memories), tuple(memories)
-
-
-def _residuals_micro(log_return: NDArray[np.float64], variance: NDArray[np.float64]) -> NDArray[np.int64]:
-    table = np.rint(log_return / np.sqrt(variance[:, :-1]) * MICRO).astype(np.int64)
-    if np.max(np.abs(table)) > LARGEST_MICRO:
-        raise InvalidInput("a return is more than 2,147 deviations of its own filter: a bad bar, or a dead asset")
-    return table
-
-
 def _asset(
-    merged: MergedSources,
-    is_token: bool,
-    memory: Memory,
-    variance: NDArray[np.float64],
-    returns: ClockReturns,
-    filled_and_volatility_hours: tuple[int, int],
-    settings: CalibrationSettings,
+    merged: MergedSources, row: int, library: Library, returns: ClockReturns, settings: CalibrationSettings
 ) -> AssetState:
-    history = merged.history
+    history, memory = merged.history, library.memories[row]
     counts = count_bars(history, settings.suspicious_deviations)
     on_clock = np.isin(history.hour, returns.hour, assume_unique=True)
     own_hours = int(np.count_nonzero(on_clock)) - 1
-    months = month_means(variance)
+    months = month_means(library.variance[row])
     return AssetState(
         symbol=history.symbol,
         long_run_variance=memory.long_run,
@@ -238,7 +152,7 @@ def _asset(
         largest_variance=memory.largest,
         month_variance=rounded(months[-1]),
         stress_variance=rounded(np.max(months)),
-        stress_volume=0.0 if is_token else rounded(stress_volume(history)),
+        stress_volume=0.0 if row >= library.markets else rounded(stress_volume(history)),
         first_hour=int(history.hour[0]),
         bars=int(history.hour.size),
         sources=merged.sources,
@@ -249,8 +163,8 @@ def _asset(
         suspicious_bars=counts.suspicious_bars,
         zero_volume_bars=counts.zero_volume_bars,
         off_clock_bars=int(np.count_nonzero(~on_clock)),
-        filled_hours=filled_and_volatility_hours[0],
-        volatility_hours=filled_and_volatility_hours[1],
+        filled_hours=int(library.filled_hours[row]),
+        volatility_hours=int(library.volatility_hours[row]),
         fallback=own_hours < settings.minimum_history_hours,
     )
 

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple
-
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
@@ -15,8 +12,9 @@ from engine.dynamics.calibration import rounded
 from engine.dynamics.copula import correlation_cases, fit_copula, market_signs, mixing_table, root
 from engine.dynamics.joint import NANO, HorizonDynamics, JointDynamics, TailFit
 from engine.dynamics.jumps import taken_out
+from engine.dynamics.library import Library
 from engine.dynamics.paths import block_starts
-from engine.dynamics.recursions import MICRO, Memory, Rule
+from engine.dynamics.recursions import MICRO, Rule
 from engine.dynamics.seasonality import season_roots
 from engine.dynamics.tails import Marginal, Pareto, knot_scores, marginal
 from engine.dynamics.variance import expected_variances, rule_of
@@ -25,25 +23,6 @@ from engine.errors import InvalidInput
 Table = NDArray[np.float64]
 
 COORDINATES = ("return", "volatility")
-
-
-class Library(NamedTuple):
-    """What the joint dynamics are fitted to.
-
-    `log_return`, `variance` and `move_micro` are of shape (U, n), `clock_hour` of shape (n,), the hours at which the
-    returns end, and `hour_factor_ppm` of shape (U, 168). `warm` are the memories before the first hour, `memories`
-    those after the last. The first `markets` assets trade by themselves; tokens, at the end, follow them.
-    """
-
-    symbols: tuple[str, ...]
-    markets: int
-    clock_hour: NDArray[np.int64]
-    hour_factor_ppm: NDArray[np.int64]
-    log_return: Table
-    variance: Table
-    move_micro: NDArray[np.int64]
-    warm: Sequence[Memory]
-    memories: Sequence[Memory]
 
 
 def fit_joint(library: Library, settings: CalibrationSettings) -> JointDynamics:

@@ -27,6 +27,7 @@ from oracle.valuation.artefact import (
     save_calibration,
     simulate_history,
     summary,
+    with_preset,
 )
 from oracle.valuation.inputs import market_state, recent_prices, to_instruments, to_positions, to_unmodelled
 from oracle.valuation.listing import Listing, listing_of
@@ -52,6 +53,7 @@ __all__ = [
     "save_calibration",
     "simulate_history",
     "summary",
+    "with_preset",
 ]
 
 ACCOUNTS_AT_ONCE = 16_384

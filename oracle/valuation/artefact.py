@@ -12,6 +12,7 @@ from eth_utils.crypto import keccak
 
 import engine
 import engine.dynamics.drift
+import engine.presets
 import engine.validation.simulated_history
 from oracle.config import ModelSettings
 from oracle.errors import BadArtefact, BadConfiguration, BadHistory, StorageFailure
@@ -74,6 +75,7 @@ def calibrate(
     configuration = engine_configuration(model)
     settings = engine.CalibrationSettings(
         horizon_hours=tuple(sorted({model.maintenance_horizon_hours, model.initial_horizon_hours})),
+        measure=configuration.measure,
         es_level=configuration.es_level,
         bound_confidence=configuration.bound_confidence,
     )
@@ -194,6 +196,7 @@ def engine_configuration(model: ModelSettings) -> engine.ModelConfiguration:
     """
     try:
         return engine.ModelConfiguration(
+            measure=model.measure,
             es_level=model.es_level_ppm / PPM,
             bound_confidence=model.bound_confidence_ppm / PPM,
             initial_horizon_hours=model.initial_horizon_hours,
@@ -210,3 +213,18 @@ def engine_configuration(model: ModelSettings) -> engine.ModelConfiguration:
         )
     except engine.EngineError as error:
         raise BadConfiguration(f"model: {error}", "correct the section model") from error
+
+
+def with_preset(model: ModelSettings, name: str) -> ModelSettings:
+    """Return the settings with a clearing house's or regulator's measure and level; see `engine.presets`.
+
+    Raises
+    ------
+    BadConfiguration
+        If there is no such preset; the message lists them.
+    """
+    try:
+        chosen = engine.presets.with_preset(engine_configuration(model), name)
+    except engine.EngineError as error:
+        raise BadConfiguration(str(error), "choose one of them") from error
+    return model.model_copy(update={"measure": chosen.measure, "es_level_ppm": round(chosen.es_level * PPM)})

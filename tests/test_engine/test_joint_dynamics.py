@@ -22,8 +22,9 @@ from engine.dynamics.copula import (
     root,
 )
 from engine.dynamics.joint import CASES, NANO, HorizonDynamics, JointDynamics
-from engine.dynamics.joint_fit import Library, _memories_before, fit_joint
+from engine.dynamics.joint_fit import _memories_before, fit_joint
 from engine.dynamics.jumps import taken_out
+from engine.dynamics.library import Library
 from engine.dynamics.recursions import Memory
 from engine.dynamics.tails import (
     LARGEST_SHAPE,
@@ -333,9 +334,12 @@ def library_of(log_return, level, warm: Memory) -> Library:
     moves = np.rint(level * 1e6).astype(np.int64)
     hours = log_return.shape[1]
     factors = np.tile(np.where(np.arange(168) % 2, 1_500_000, 500_000), (2, 1))
+    nothing = np.zeros(2, np.int64)
     return Library(
-        ("BTC", "ETH"), 2, 1_000 + np.arange(hours), factors, log_return, variance, moves, [warm, warm], memories
-    )
+        symbols=("BTC", "ETH"), markets=2, clock_hour=1_000 + np.arange(hours), hour_factor_ppm=factors,
+        log_return=log_return, variance=variance, residual_micro=np.zeros_like(moves), move_micro=moves,
+        warm=(warm, warm), memories=tuple(memories), filled_hours=nothing, volatility_hours=nothing,
+    )  # fmt: skip
 
 
 def test_memories_before_each_hour_are_those_that_the_filter_used():

@@ -6,7 +6,9 @@ import resource
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from oracle.cli import app
 from oracle.config import ChainSettings, ModelSettings, Settings, load_settings, write_settings
 from oracle.errors import BadConfiguration, StorageFailure
 from oracle.valuation.artefact import engine_configuration
@@ -116,3 +118,17 @@ def test_endpoints_with_keys_come_from_a_file(path: Path) -> None:
     (path.parent / "urls").write_text("https://one/key\n\nhttps://two/key\n")
     path.write_text("[chain]\nrpc_urls_file = 'urls'\n")
     assert load_settings(path).endpoints() == ("https://one/key", "https://two/key")
+
+
+def test_a_preset_is_a_measure_and_its_level(tmp_path):
+    path = tmp_path / "oracle.toml"
+    result = CliRunner().invoke(app, ["init", str(path), "--preset", "emir_otc"])
+    assert result.exit_code == 0, result.output
+    model = load_settings(path).model
+    assert (model.measure, model.es_level_ppm) == ("value_at_risk", 995_000)
+    assert model.model_copy(update={"measure": "expected_shortfall", "es_level_ppm": 990_000}) == Settings().model
+
+
+def test_an_unknown_preset_is_refused_by_name_and_writes_nothing(tmp_path):
+    result = CliRunner().invoke(app, ["init", str(tmp_path / "oracle.toml"), "--preset", "lch"])
+    assert result.exit_code != 0 and not list(tmp_path.iterdir())
