@@ -97,11 +97,12 @@ def joint_moves(step: Step, case: int, draws: Variates) -> tuple[Table, Table]:
     value = joint_values(
         horizon.root_nano[case] / NANO, draws.normal, draws.mixing, horizon.score_nano / NANO, table / NANO
     )
-    ordinary = step.deviation[:, None] * value[:assets]
-    moved = ordinary + np.array(jumps.loading)[:, None] * draws.jump
+    ordinary, jump = step.deviation[:, None] * value[:assets], np.array(jumps.loading)[:, None] * draws.jump
+    moved = ordinary + jump
     if step.excursion:
-        # a jump against the excursion comes before or after its worst point, and then takes nothing off it
-        moved = np.where(np.abs(moved) > np.abs(ordinary), moved, ordinary)
+        # of two against each other nobody knows which came first: neither takes anything off the larger one
+        larger = np.where(np.abs(jump) > np.abs(ordinary), jump, ordinary)
+        moved = np.where(ordinary * jump < 0.0, larger, moved)
     shock = value[assets:] + np.array(jumps.volatility_co_jump)[:, None] * draws.jump_size
     return moved, shock
 

@@ -183,17 +183,21 @@ def test_dependence_is_that_of_the_root():
         assert np.sin(0.5 * np.pi * tau) == pytest.approx(float(square[0] @ square[1]), abs=0.03)
 
 
-def test_a_jump_adds_to_the_end_and_never_takes_from_an_excursion():
+def test_a_jump_adds_to_the_end_and_neither_takes_from_the_other_on_the_way():
     horizon = model_cases.small_calibration().joint.horizons[0]
     jumps = Jumps(8.0, 10, 10_000, 0.02, 0.5, 0.05, 0.02, 0.03, (1.0, 0.5), (2.0, 3.0))
     draws = many(horizon, jumps, blocks=1)[0]
     none = replace(jumps, loading=(0.0, 0.0), volatility_co_jump=(0.0, 0.0))
     deviation = np.array([0.02, 0.03])
     (end, shock), (calm, level) = (joint_moves(Step(horizon, one, deviation, False), 0, draws) for one in (jumps, none))
-    np.testing.assert_allclose(end - calm, np.outer([1.0, 0.5], draws.jump), atol=1e-15)
+    jump = np.outer([1.0, 0.5], draws.jump)
+    np.testing.assert_allclose(end - calm, jump, atol=1e-15)
     np.testing.assert_allclose(shock - level, np.outer([2.0, 3.0], draws.jump_size), atol=1e-15)
     worst, calm = (joint_moves(Step(horizon, one, deviation, True), 0, draws)[0] for one in (jumps, none))
-    assert np.all(np.abs(worst) >= np.abs(calm)) and np.any(worst != calm)
+    against = calm * jump < 0.0
+    assert np.any(against & (np.abs(jump) > np.abs(calm))) and np.any(against & (np.abs(jump) < np.abs(calm)))
+    assert np.all(np.abs(worst) >= np.maximum(np.abs(calm), np.abs(jump)))
+    np.testing.assert_allclose(worst[~against], (calm + jump)[~against], atol=1e-15)
 
 
 def test_a_volatile_hour_raises_every_move_and_nothing_else():
