@@ -7,11 +7,12 @@
 The requirement is the tail of loss less change of collateral value, over all drawn and stressed scenarios; a token that
 rises when the book loses is a hedge, one that falls with it is none. Expected shortfall is subadditive, so the second
 line of `free` is an upper bound too: a token never raises a requirement by more than its haircut value, and never
-lowers it by more than what being short of the token would ask. A token of one issuer with a position hedges nothing and
-is added, which is the larger of both ways. Positions are closed and tokens are sold one after the other: their sizes
-are not netted, since nobody does both at once. Tokens enter neither leg floor nor funding, nor the sum of ratios, which
-caps books with cash alone. Haircut value is at most the value itself, at either horizon; since initial stays above
-maintenance (1 + d), a token that nobody could sell may raise the initial requirement by its value times (1 + d).
+lowers it by more than what being short of the token would ask. Value at risk is not subadditive: by it the first line
+alone counts. A token of one issuer with a position hedges nothing and is added, which is the larger of both ways.
+Positions are closed and tokens are sold one after the other: their sizes are not netted, since nobody does both at
+once. Tokens enter neither leg floor nor funding, nor the sum of ratios, which caps books with cash alone. Haircut value
+is at most the value itself, at either horizon; since initial stays above maintenance (1 + d), a token that nobody could
+sell may raise the initial requirement by its value times (1 + d).
 """
 
 from __future__ import annotations
@@ -157,7 +158,7 @@ class PledgedCharge:
     joint : Portfolio
         Positions and tokens simulated together.
     together, by_haircut : float64 arrays
-        The two lines of `free`.
+        The two lines of `free`; the second is infinite by a measure whose sum over parts is no bound.
     apart : float64 array
         Haircut value of the tokens that share an issuer with a position.
     """
@@ -177,10 +178,11 @@ def pledged_charge(
     free_size, apart_size = (rows.sum_positions(notional) for rows in (pledged.free, pledged.apart))
     underlying = pledged.free.part_underlying
     selling = curve.liquidity(free_size, underlying) + curve.concentration(free_size, underlying)
+    by_haircut = alone.required[:, pledged.holders] + pledge.haircut_value(pledged.free, free_size)
     return PledgedCharge(
         joint,
         together=joint.required + pledged.free.sum_parts(selling),
-        by_haircut=alone.required[:, pledged.holders] + pledge.haircut_value(pledged.free, free_size),
+        by_haircut=by_haircut if problem.model.parts_bound_the_whole else np.full_like(by_haircut, np.inf),
         apart=pledge.haircut_value(pledged.apart, apart_size),
     )
 

@@ -170,6 +170,11 @@ class ModelConfiguration:
         if self.maintenance_horizon_hours > self.initial_horizon_hours:
             raise InvalidInput("maintenance_horizon_hours is longer than initial_horizon_hours")
 
+    @property
+    def parts_bound_the_whole(self) -> bool:
+        """Whether the measure is subadditive: the value at risk of a book may exceed the sum of its parts'."""
+        return self.measure == EXPECTED_SHORTFALL
+
     def content_hash(self) -> str:
         """Return the sha256 (hex) of the configuration's canonical JSON."""
         return settings_hash(self)

@@ -138,7 +138,10 @@ def _closing_in_a_crash(rows: BookRows, priced: PricedHorizon, curve: LiquidityC
 def _model_loss(
     problem: Problem, rows: BookRows, priced: PricedHorizon, net_notional: NDArray[np.float64]
 ) -> ModelLoss:
-    """Model loss of each account; the bound takes the gross-weighted mean of its underlyings' factors."""
+    """Model loss of each account; the bound takes the gross-weighted mean of its underlyings' factors.
+
+    Where no underlying alone loses anything there is nothing to weigh by: then it takes the largest of them.
+    """
     parts = losses_of(problem, priced, rows.part_indptr, rows.instrument, rows.quantity)
     require_finite(rows.sum_parts(np.where(parts.finite, 0.0, 1.0)) == 0.0, "profit")
     factors = charge_factors(problem, priced.hours)
@@ -147,7 +150,7 @@ def _model_loss(
     gross_tail, gross_bounded = rows.sum_parts(parts.tail_sampling), rows.sum_parts(bounded)
     whole = _whole_accounts(problem, rows, priced, parts)
     require_finite(whole.finite, "profit")
-    mean = np.divide(gross_bounded, gross_tail, out=np.ones(gross_tail.size), where=gross_tail > 0.0)
+    mean = np.divide(gross_bounded, gross_tail, out=_largest_of_parts(rows, factor), where=gross_tail > 0.0)
     one = np.diff(rows.account_parts) == 1
     tail_bound = np.where(one, gross_bounded, whole.tail_sampling * mean)
     by_stress = whole.stress > tail_bound
@@ -160,6 +163,13 @@ def _model_loss(
         stress_unweighted=whole.stress_unweighted,
         binding=np.where(by_stress, COMPONENTS.index("stress"), whole.tail_component).astype(np.int8),
     )
+
+
+def _largest_of_parts(rows: BookRows, factor: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The largest factor of each account, at least 1."""
+    largest = np.ones(rows.account_parts.size - 1)
+    np.maximum.at(largest, np.repeat(np.arange(largest.size), np.diff(rows.account_parts)), factor)
+    return largest
 
 
 def _whole_accounts(problem: Problem, rows: BookRows, priced: PricedHorizon, parts: Losses) -> Losses:
@@ -183,8 +193,11 @@ def _whole_accounts(problem: Problem, rows: BookRows, priced: PricedHorizon, par
 def sum_of_ratios(problem: Problem, rows: BookRows, markets: MarketRatios, name: str) -> NDArray[np.float64]:
     """What the market ratios ask of each account, position by position, shape (3, A).
 
-    Infinite with an option, and with an inverse instrument: its ratio is in coin, the account in USD.
+    Infinite with an option, with an inverse instrument (its ratio is in coin, the account in USD), and by a measure
+    whose sum over parts is no bound.
     """
+    if not problem.model.parts_bound_the_whole:
+        return np.full((len(FIGURES), rows.account_parts.size - 1), np.inf)
     notional = unit_notional(problem.instruments, problem.market)
     row = np.searchsorted(markets.market_id, problem.instruments.market_id)[rows.instrument]
     size = np.abs(rows.quantity) * notional[rows.instrument]
@@ -201,6 +214,7 @@ def sum_of_ratios(problem: Problem, rows: BookRows, markets: MarketRatios, name:
 
 
 def require_finite(finite: NDArray[np.bool_], what: str) -> None:
+    """Raise `NonFiniteResult`, naming the first account whose figure is not finite."""
     bad = np.flatnonzero(~finite)
     if bad.size:
         raise NonFiniteResult(f"account {bad[0]}: its {what} is not finite; check its quantities and the prices")

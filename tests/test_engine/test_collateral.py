@@ -156,6 +156,16 @@ TOKENS = st.dictionaries(
 )
 
 
+def test_by_value_at_risk_tokens_are_charged_together_with_the_positions_whatever_their_haircut():
+    account, tokens = {BTC: -1.0}, {BTC_TOKEN: 1e9}
+    problem = replace(PRICED.problem, model=replace(MODEL, measure="value_at_risk"))
+    rows = cut_into_rows(LISTED, model_cases.book(account))
+    by_value_at_risk = charge_accounts(replace(PRICED, problem=problem), rows, Collateral(model_cases.book(tokens)))
+    least = alone(account).initial[0] + haircut_value(BTC_TOKEN, 1e9)
+    # so many cannot be sold: their haircut is their value, and selling them costs more
+    assert charged(account, tokens).initial[0] <= least < by_value_at_risk.initial[0]
+
+
 @settings(deadline=None, max_examples=60)
 @given(st.sampled_from(BOOKS), TOKENS)
 def test_a_token_never_raises_by_more_than_its_haircut_value_nor_lowers_by_more_than_it_hedges(account, tokens):

@@ -11,7 +11,11 @@ import pytest
 from engine import COMPONENTS, Instruments, Kind, ModelConfiguration, Positions, evaluate
 from engine.addons import funding_fraction, is_perpetual, liquidity_curve
 from engine.bounds import charge_factors, factor_of
-from engine.priced import Problem, price_horizon
+from engine.kernels.profit import ProfitTable
+from engine.margin import portfolio, sum_of_ratios
+from engine.priced import Problem, SampledTable, price_horizon
+from engine.ratios import instrument_ratios, market_ratios
+from engine.rows import cut_into_rows
 from engine.scenarios import stress
 from tests import model_cases, naive, naive_model
 
@@ -170,6 +174,36 @@ def test_a_short_straddle_asks_less_than_its_legs_but_not_nothing_and_a_long_opt
     held = run(model_cases.book({BTC_CALL: 1.0}), free).accounts
     factor = charge_factors(problem_of(STATE, LISTED), 24)[0, 3]
     assert held.initial[0] <= factor * held.value[0]
+
+
+def two_rare_losses():
+    """Three scenarios in which BTC loses 100 a contract, and three others in which ETH does: of 384, by VaR 99."""
+    problem = problem_of(STATE, LISTED, replace(PLAIN, measure="value_at_risk"))
+    profit = np.zeros((len(LISTED), 1, 384))
+    profit[BTC_PERPETUAL, 0, :3] = profit[ETH_PERPETUAL, 0, 3:6] = -100.0
+    sampled = (SampledTable("historical", (ProfitTable.from_dense(profit),), (None,)),)
+    priced = replace(price_horizon(problem, 24, False), sampled=sampled, stress=(), stress_weighted=())
+    recent = model_cases.no_recent("BTC", "ETH")
+    curve = liquidity_curve(model_cases.small_calibration(), recent, STATE, problem.model)
+    rows = cut_into_rows(LISTED, model_cases.book({}, {BTC_PERPETUAL: 1.0, ETH_PERPETUAL: 1.0}))
+    return problem, rows, priced, curve
+
+
+def test_where_no_part_loses_the_bound_takes_the_largest_factor():
+    problem, rows, priced, curve = two_rare_losses()
+    loss = portfolio(problem, rows, rows, priced, curve, 0.0).loss
+    largest = charge_factors(problem, 24)[:, 0].max()
+    assert np.all(loss.gross == 0.0) and loss.own[1, 1] == 100.0 and largest > 1.0
+    assert loss.own[2, 1] == pytest.approx(100.0 * largest, rel=1e-12) and loss.own[2, 0] == 0.0
+
+
+def test_ratios_cap_nothing_by_a_measure_whose_sum_over_parts_is_no_bound():
+    problem, rows, priced, curve = two_rare_losses()
+    ratios = instrument_ratios(problem, priced, curve, 0.0)
+    markets = market_ratios(problem, ratios, ratios, curve)
+    assert np.all(np.isinf(sum_of_ratios(problem, rows, markets, "initial")))
+    shortfall = replace(problem, model=PLAIN)
+    assert np.all(np.isfinite(sum_of_ratios(shortfall, rows, markets, "initial")))
 
 
 @pytest.mark.parametrize("hourly", [-0.02, 0.02])
