@@ -11,7 +11,7 @@ from engine.configuration import CalibrationSettings
 from engine.dynamics.calibration import rounded
 from engine.dynamics.copula import correlation_cases, fit_copula, market_signs, mixing_table, root
 from engine.dynamics.joint import NANO, HorizonDynamics, JointDynamics, TailFit
-from engine.dynamics.jumps import taken_out
+from engine.dynamics.jumps import LARGEST_EXPECTED_JUMPS, taken_out
 from engine.dynamics.library import Library
 from engine.dynamics.paths import block_starts
 from engine.dynamics.recursions import MICRO, Rule
@@ -31,13 +31,19 @@ def fit_joint(library: Library, settings: CalibrationSettings) -> JointDynamics:
     Raises
     ------
     InvalidInput
-        If a horizon has too few observations; the message names it.
+        If a horizon has too few observations, or what counts as a jump comes too often; the message says which.
     """
     level_move = library.move_micro / MICRO
     threshold = settings.jump_threshold_deviations
     jumps, ordinary, calm_level = taken_out(
         library.log_return, level_move, library.variance, threshold, library.markets
     )
+    longest = max(settings.horizon_hours)
+    if jumps.intensity_hourly * longest > LARGEST_EXPECTED_JUMPS:
+        raise InvalidInput(
+            f"{jumps.count} jumps in {jumps.hours} h: as many as {jumps.intensity_hourly * longest:.2f} may be expected "
+            f"within {longest} h, more than {LARGEST_EXPECTED_JUMPS:g}; raise jump_threshold_deviations {threshold:g}"
+        )
     memories = _memories_before(library, rule_of(settings))
     horizons = tuple(
         _fit_horizon(hours, library, ordinary, calm_level, memories, settings) for hours in settings.horizon_hours

@@ -22,6 +22,8 @@ from engine.dynamics.joint import Jumps
 Table = NDArray[np.float64]
 
 INTENSITY_CONFIDENCE = 0.95
+LARGEST_EXPECTED_JUMPS = 0.25
+"""Over a horizon. Three are drawn at most (`engine.scenarios.variates`): at this mean a fourth has 1.3e-4."""
 
 
 def no_jumps(assets: int, hours: int) -> Jumps:

@@ -363,6 +363,14 @@ def test_what_jumps_explain_is_in_no_marginal():
     assert np.all(with_jumps.end_nano[2:, -1] < 0.5 * without.end_nano[2:, -1])
 
 
+def test_jumps_that_come_more_often_than_are_drawn_are_refused():
+    _, log_return, level, _, _ = jumpy(hours=3_000)
+    library = library_of(log_return, level, Memory(2.5e-5, 2.5e-5, 2.5e-5, 0.0))
+    chosen = CalibrationSettings(horizon_hours=(4, 24), jump_threshold_deviations=1.5)
+    with pytest.raises(InvalidInput, match="within 24 h, more than 0.25; raise jump_threshold_deviations 1.5"):
+        fit_joint(library, chosen)
+
+
 @pytest.mark.parametrize("hours", [4, 24])
 def test_marginals_are_of_the_standardised_moves(hours):
     """The body of each table against moves put together hour by hour."""
