@@ -296,6 +296,18 @@ def test_sampling_bound_covers_as_often_as_it_says():
     assert np.mean(bound / figures.mean()) < 1.12
 
 
+@pytest.mark.parametrize(("hours", "excursion"), [(24, False), (4, True)])
+def test_the_sampling_bound_lies_above_what_few_points_miss(hours, excursion):
+    """A shortfall of few weighted points is biased low: the bound has to hold that too."""
+    recent = model_cases.no_recent(*SYMBOLS)
+    much = monte_carlo_sets(model_cases.small_calibration(), recent, hours, excursion, SEED, 8_192)[0]
+    few = sets(excursion, hours)[0]
+    for weight in ((1.0, 0.0), (0.0, -1.0), (1.0, -1.0)):
+        drawn, truth = (shortfalls(s, -np.dot(weight, np.exp(s.log_return[:, 0]) - 1.0)) for s in (few, much))
+        assert truth.mean() <= float(sampling_bound(drawn[:, None])[1][0])
+        assert drawn.mean() == pytest.approx(truth.mean(), rel=0.03)
+
+
 def agreement(history: PriceHistory) -> None:
     """Without jumps, at the plain correlation, one asset's ES is the historical one within their bounds and 5 %."""
     settings = CalibrationSettings(replicates=60, jump_threshold_deviations=0.0)
