@@ -1,6 +1,6 @@
 """Portfolio requirement of whole accounts at one horizon, with the component that binds (DESIGN 3.9).
 
-    model     = max( ES_U of each drawn set: history, history stretched by the trend, ...; weighted stress )
+    model     = max( ES_U of each drawn set (history, Monte Carlo, both stretched by the trend); weighted stress )
     portfolio = max( model, 0.2 gross + 0.8 model, leg floor ) + liquidity + concentration + funding
 
 gross is the sum over underlyings of the model loss of that underlying's own book. At the liquidation horizon the worst

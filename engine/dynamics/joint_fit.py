@@ -39,10 +39,11 @@ def fit_joint(library: Library, settings: CalibrationSettings) -> JointDynamics:
         library.log_return, level_move, library.variance, threshold, library.markets
     )
     longest = max(settings.horizon_hours)
-    if jumps.intensity_hourly * longest > LARGEST_EXPECTED_JUMPS:
+    expected = jumps.intensity_hourly * longest
+    if expected > LARGEST_EXPECTED_JUMPS:
         raise InvalidInput(
-            f"{jumps.count} jumps in {jumps.hours} h: as many as {jumps.intensity_hourly * longest:.2f} may be expected "
-            f"within {longest} h, more than {LARGEST_EXPECTED_JUMPS:g}; raise jump_threshold_deviations {threshold:g}"
+            f"{jumps.count} jumps in {jumps.hours} h: as many as {expected:.2f} may be expected within {longest} h, "
+            f"more than {LARGEST_EXPECTED_JUMPS:g}; raise jump_threshold_deviations {threshold:g}"
         )
     memories = _memories_before(library, rule_of(settings))
     horizons = tuple(

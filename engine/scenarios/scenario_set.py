@@ -19,7 +19,7 @@ def _unmoved() -> NDArray[np.float64]:
 
 @dataclass(frozen=True, slots=True)
 class ScenarioSet:
-    """S scenarios of U underlyings, worst first by severity.
+    """S scenarios of U underlyings; what was drawn comes worst first by severity, replication by replication.
 
     Attributes
     ----------

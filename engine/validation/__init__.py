@@ -1,1 +1,4 @@
-"""What the engine is checked with: closed forms, order statistics, published cases, and a simulated history."""
+"""What the engine is checked with, never used on the way to a report.
+
+Closed forms, published cases, backtests and order statistics; histories, markets and books that are invented.
+"""
