@@ -1,6 +1,9 @@
 """The door of the engine: the public types, `calibrate` and `evaluate`; for books too large to hold, `price_market`
 and `charge_blocks`.
 
+Beside it, by name: `engine.explain` (why an account is asked what it is), `engine.matrix_margin` and `scenarios.matrix`
+(what venues' matrices ask), `engine.presets` (measures of clearing houses), `engine.dynamics.drift` (two artefacts).
+
 A pure computation: no chain, database, clock, socket or environment variable below this line.
 """
 

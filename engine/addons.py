@@ -18,6 +18,7 @@ from engine.market import MarketState
 
 HOURS_A_DAY = 24.0
 USD_PER_SLOPE = 1_000_000.0
+"""What a slope of a ratio counts by."""
 
 
 @dataclass(frozen=True, slots=True)

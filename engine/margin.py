@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.addons import LiquidityCurve, funding_fraction, is_perpetual
+from engine.addons import USD_PER_SLOPE, LiquidityCurve, funding_fraction, is_perpetual
 from engine.bounds import charge_factors, factor_of
 from engine.errors import NonFiniteResult
 from engine.evaluation import BOUND, COMPONENTS, FIGURES, MarketRatios
@@ -24,8 +24,6 @@ from engine.priced import PricedHorizon, Problem
 from engine.rows import BookRows, unit_notional
 from engine.scenarios.stress import DEPTH_LEFT
 from engine.sums import segment_sums
-
-USD_PER_SLOPE = 1_000_000.0
 
 
 @dataclass(frozen=True, slots=True)

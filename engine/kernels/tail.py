@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from engine._jit import kernel, mask64_lt, read_only, trailing_zeros
 from engine.kernels.aggregate import STRIP, add_step
-from engine.kernels.narrow import WIDTH, NarrowBook, NarrowTable
+from engine.kernels.narrow import WIDTH, Book, NarrowBook, NarrowTable
 from engine.kernels.parallel import over_rows, split_rows
 from engine.kernels.profit import TILE, ProfitTable
 from engine.kernels.refine import finish_rows, refine_hot, refine_rows
@@ -180,12 +180,7 @@ def expected_shortfall(
     finite = np.empty(accounts, dtype=np.bool_)
     tiles, largest = read_only(table.tiles, np.float64), read_only(table.largest, np.float64)
     block = max(1, min(BLOCK, BLOCK_BYTES // ((target.full + STRIP) * BYTES_OF_VALUE)))
-    narrow = None
-    if book[1].size >= NARROW_READINGS * largest.size:
-        converted = NarrowTable.of(table, target, threads)
-        if converted.expected <= NARROW_TAIL * table.scenario_count:
-            narrow = NarrowBook.of(converted, largest, book, threads)
-    exact = np.zeros(accounts)
+    narrow, exact = _narrowed(table, target, largest, book, threads), np.zeros(accounts)
 
     def work(first: int, last: int) -> None:
         _bounded(largest, *book, first, last, finite)
@@ -205,6 +200,16 @@ def expected_shortfall(
     for figure in figures:
         figure[~finite] = np.nan
     return Tail(*figures, finite)
+
+
+def _narrowed(table: ProfitTable, target: Target, largest: Vector, book: Book, threads: int) -> NarrowBook | None:
+    """Table and book in float32, or None where that would not pay."""
+    if book[1].size < NARROW_READINGS * largest.size:
+        return None
+    converted = NarrowTable.of(table, target, threads)
+    if converted.expected > NARROW_TAIL * table.scenario_count:
+        return None
+    return NarrowBook.of(converted, largest, book, threads)
 
 
 def worst_stress(

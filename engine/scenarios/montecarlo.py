@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.configuration import LEAST_POINTS
 from engine.dynamics.calibration import Calibration
 from engine.dynamics.history import RecentPrices
 from engine.dynamics.joint import CASES, NANO, HorizonDynamics, Jumps
@@ -30,7 +31,6 @@ Table = NDArray[np.float64]
 
 SCRAMBLES = REPLICATIONS
 POINTS = 512
-POINTS_MULTIPLE = 128
 INFLATION = Inflation(mixing_power=3, market_width=1.5, level_width=1.3, jump_share=0.2)
 
 
@@ -70,7 +70,7 @@ def monte_carlo_sets(
     seed : int
         At least 0; the same seed gives the same points, whatever the calibration.
     points : int
-        Of one scramble: a power of two, a multiple of 128.
+        Of one scramble: a power of two, at least 128.
     shape_deviation : float64 array, shape (7, U), optional
         Standard deviations of the shape factors over the horizon, in the order of `ScenarioSet.shape_shock`.
 
@@ -79,8 +79,8 @@ def monte_carlo_sets(
     InvalidInput
         If the artefact has no such horizon, an asset is missing, or `points` is not such a number.
     """
-    if points < POINTS_MULTIPLE or points & (points - 1):
-        raise InvalidInput(f"{points} points of a scramble: a power of two is needed, {POINTS_MULTIPLE} at least")
+    if points < LEAST_POINTS or points & (points - 1):
+        raise InvalidInput(f"{points} points of a scramble: a power of two is needed, {LEAST_POINTS} at least")
     step = Step(
         _horizon_of(calibration, hours), calibration.joint.jumps, _deviations(calibration, recent, hours), excursion
     )
