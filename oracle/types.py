@@ -152,14 +152,9 @@ class MarketMargin:
 
     def values(self) -> tuple[int, int, int, int, int, int]:
         """Return the six values in the contract's order."""
-        return (
-            self.initial_long_ppm,
-            self.initial_short_ppm,
-            self.maintenance_long_ppm,
-            self.maintenance_short_ppm,
-            self.slope_long_ppm,
-            self.slope_short_ppm,
-        )
+        initial = self.initial_long_ppm, self.initial_short_ppm
+        maintenance = self.maintenance_long_ppm, self.maintenance_short_ppm
+        return *initial, *maintenance, self.slope_long_ppm, self.slope_short_ppm
 
 
 @dataclass(frozen=True, slots=True)
