@@ -12,26 +12,25 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
-import structlog
 import typer
-from pydantic import SecretStr
 from rich.console import Console
 
 from oracle import bench
+from oracle.cli_keys import keys
 from oracle.config import LogSettings, Settings, load_settings, write_settings
 from oracle.cycle import CycleResult, run_cycle
 from oracle.demo.story import run_demo, run_devnet
 from oracle.doctor import examine
-from oracle.errors import BadConfiguration, BadData, Difference, OracleError
+from oracle.errors import BadData, Difference
 from oracle.journal import Journal, ReportRow
 from oracle.keeper import LiveKeeper, build_calibration, build_client, build_keeper
-from oracle.logs import configure_logs, redact_text
+from oracle.logs import redact_text
 from oracle.margin_tables import show_margin
 from oracle.portfolio import read_portfolio
 from oracle.readers.history import read_history
 from oracle.recalibration import Outcome, recalibrate, recalibrate_on_schedule, seconds_until_due
-from oracle.scheduler import BackgroundWork, Daemon, describe
-from oracle.signer import create_keystore
+from oracle.reporting import reporting
+from oracle.scheduler import BackgroundWork, Daemon
 from oracle.types import Hold
 from oracle.units import SECONDS_PER_HOUR
 from oracle.valuation import calibrate_history, load_calibration, save_calibration, summary, with_preset
@@ -45,7 +44,6 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-keys = typer.Typer(help="Keystores of signers and of the account that pays for gas.", no_args_is_help=True)
 app.add_typer(keys, name="keys")
 benchmarks = typer.Typer(help="What a valuation costs, on a simulated history.", no_args_is_help=True)
 app.add_typer(benchmarks, name="bench")
@@ -64,7 +62,7 @@ def demo(
     directory: Annotated[Path | None, typer.Option(help="Where configuration, keys and journal go.")] = None,
 ) -> None:
     """Run the main job on a local chain: three cycles at three prices, a proof, a refusal, a liquidation."""
-    with _reporting(LogSettings(level="error")):
+    with reporting(LogSettings(level="error")):
         raise typer.Exit(run_demo(_console(), history, rpc, chain_id, serve, as_json, directory))
 
 
@@ -74,7 +72,7 @@ def devnet(
     directory: Annotated[Path | None, typer.Option(help="Where configuration, keys and journal go.")] = None,
 ) -> None:
     """Start a local chain with everything deployed and one report posted; stays up until interrupted."""
-    with _reporting(LogSettings(level="error")):
+    with reporting(LogSettings(level="error")):
         raise typer.Exit(run_devnet(_console(), history, directory))
 
 
@@ -84,7 +82,7 @@ def init(
     preset: Annotated[str, typer.Option(help="Measure of: occ, emir, emir_otc, basel.")] = "",
 ) -> None:
     """Write a configuration file with a comment on every key."""
-    with _reporting(LogSettings()):
+    with reporting(LogSettings()):
         settings = Settings()
         if preset:
             settings = settings.model_copy(update={"model": with_preset(settings.model, preset)})
@@ -137,7 +135,7 @@ def margin(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Print the requirements of a portfolio and what they are made of: by component, leg, underlying, scenario."""
-    with _reporting(LogSettings(level="error")):
+    with reporting(LogSettings(level="error")):
         read = read_portfolio(portfolio)
         result = portfolio_margin(read, past_of(read, calibration, history), venues)
         if as_json:
@@ -229,7 +227,7 @@ def bench_scale(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON array as the last line.")] = False,
 ) -> None:
     """Measure how CPU time, wall time and memory grow with accounts, positions, instruments, scenarios and workers."""
-    with _reporting(LogSettings(level="error")):
+    with reporting(LogSettings(level="error")):
         console = Console(stderr=as_json) if sys.stdout.isatty() else Console(stderr=as_json, width=120)
         if workers and find_spec("distributed") is None:
             console.print("workers: not measured, the extra is not installed (pip install -e .[cluster])")
@@ -240,26 +238,6 @@ def bench_scale(
             typer.echo(json.dumps(bench.as_json(rows)))
 
 
-@keys.command("new")
-def keys_new(
-    path: Annotated[Path, typer.Argument(help="Keystore file to write.")],
-    password_file: Annotated[Path | None, typer.Option(help="File with the password; asked for if not given.")] = None,
-) -> None:
-    """Create a key in a new keystore v3 file and print its address."""
-    with _reporting(LogSettings()):
-        typer.echo(create_keystore(path, _password(password_file, confirm=True)))
-
-
-@keys.command("address")
-def keys_address(path: Annotated[Path, typer.Argument(help="Keystore file.")]) -> None:
-    """Print the address that a keystore names, without unlocking it."""
-    with _reporting(LogSettings()):
-        try:
-            typer.echo("0x" + str(json.loads(path.read_text())["address"]).removeprefix("0x"))
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise BadConfiguration(f"{path} is not a keystore: {type(error).__name__}", "give a keystore v3") from None
-
-
 def main() -> None:
     """Entry point of `margin-oracle`."""
     app()
@@ -268,24 +246,10 @@ def main() -> None:
 @contextmanager
 def _configured(path: Path) -> Iterator[Settings]:
     """Read the configuration, set up logs by it, and report errors as it says."""
-    with _reporting(LogSettings()):
+    with reporting(LogSettings()):
         settings = load_settings(path)
-    with _reporting(settings.logs):
+    with reporting(settings.logs):
         yield settings
-
-
-@contextmanager
-def _reporting(logs: LogSettings) -> Iterator[None]:
-    """Turn an `OracleError` into its exit code and a log event or, for people, a line on standard error."""
-    configure_logs(logs.format, logs.level)
-    try:
-        yield
-    except OracleError as error:
-        if logs.format == "json":
-            structlog.get_logger("cli").critical("failed", **describe(error))
-        else:
-            print(redact_text(f"{type(error).__name__}: {error}"), file=sys.stderr)
-        raise typer.Exit(error.exit_code) from None
 
 
 def _console() -> Console:
@@ -325,17 +289,6 @@ def _stored_reports(settings: Settings, sequence: int) -> tuple[ReportRow, ...]:
         return ()
     with Journal(path) as journal:
         return journal.reports(sequence)
-
-
-def _password(path: Path | None, confirm: bool) -> SecretStr:
-    if path is None:
-        return SecretStr(typer.prompt("Password", hide_input=True, confirmation_prompt=confirm))
-    try:
-        return SecretStr(path.read_text().strip())
-    except OSError as error:
-        raise BadConfiguration(f"password file {path}: {error.strerror}", "correct the path") from None
-    except UnicodeDecodeError:
-        raise BadConfiguration(f"password file {path} is not UTF-8 text", "correct the file") from None
 
 
 def _discard(_: CycleResult) -> None:
