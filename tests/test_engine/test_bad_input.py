@@ -70,15 +70,11 @@ def one_strike(state: MarketState, strike: float, slice_: int = 1) -> Instrument
     return model_cases.instruments(state, [*rows, (Kind.PERPETUAL, 0, -1, 0.0)])
 
 
-STILL_RATES = replace(PLAIN, monte_carlo_points=0)
-"""History and stress alone: what Monte Carlo does to basis and rates, an option feels otherwise than a future."""
-
-
 def explained(account, state=STATE, listed=LISTED, model=PLAIN):
     return explain(model_cases.small_calibration(), NO_RECENT, state, listed, model_cases.book(account), model)
 
 
-def model_loss(account, state, listed, model=STILL_RATES):
+def model_loss(account, state, listed, model=PLAIN):
     return dict(explained(account, state, listed, model).initial.components)["model"]
 
 
@@ -133,12 +129,12 @@ def test_two_assets_that_are_one_hedge_each_other_but_for_the_gross_share():
     listed = model_cases.catalogue(state)
     calibration = fitted(bars(), twin)
     both = model_cases.book({0: 1.0, 8: -1.0}, {0: 1.0}, {8: -1.0})
-    asked, alike = (
+    alike, asked = (
         evaluate(calibration, NO_RECENT, state, listed, both, model).accounts.initial_point
-        for model in (PLAIN, STILL_RATES)
+        for model in (PLAIN, test_model_margin.PLAIN)
     )
     assert np.all(np.isfinite(asked)) and asked[0] > alike[0]
-    found = explain(calibration, NO_RECENT, state, listed, model_cases.book({0: 1.0, 8: -1.0}), STILL_RATES)
+    found = explain(calibration, NO_RECENT, state, listed, model_cases.book({0: 1.0, 8: -1.0}), PLAIN)
     gross = sum(part.alone_usd for part in found.initial.underlyings)
     share = dict(found.initial.components)
     alone_moves = max(one.counted_usd for one in found.initial.worst)
@@ -276,10 +272,11 @@ def test_a_call_at_a_strike_near_nothing_is_a_forward_bought(quantity, exponent)
 
 def test_a_put_far_in_the_money_is_also_a_loan_of_its_strike():
     """Its worth is that of the strike on the day of expiry: where rates move, that asks in proportion to it."""
+    model = test_model_margin.PLAIN
     for quantity in (1.0, -1.0):
-        small, large = (model_loss({PUT: quantity}, STATE, one_strike(STATE, k), PLAIN) for k in (1e9, 1e10))
+        small, large = (model_loss({PUT: quantity}, STATE, one_strike(STATE, k), model) for k in (1e9, 1e10))
         assert large == pytest.approx(10.0 * small, rel=1e-2)
-        assert small > 100.0 * model_loss({FUTURE: -quantity}, STATE, one_strike(STATE, 1e9), PLAIN)
+        assert small > 10.0 * model_loss({FUTURE: -quantity}, STATE, one_strike(STATE, 1e9), model)
 
 
 @pytest.mark.parametrize("strike", [1e15, 1e300])
@@ -291,7 +288,7 @@ def test_a_strike_beyond_what_a_price_resolves_is_refused_rather_than_margined_a
 # --- quantities --------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.filterwarnings("ignore:overflow", "ignore:invalid value")
+@pytest.mark.filterwarnings("ignore:overflow")
 @given(ANY_FLOAT, st.integers(0, 15))
 @settings(max_examples=25, deadline=None)
 def test_any_quantity_is_refused_or_charged_in_finite_figures(quantity, instrument):
@@ -304,8 +301,7 @@ def test_any_quantity_is_refused_or_charged_in_finite_figures(quantity, instrume
         assert not math.isfinite(quantity)
         return
     except NonFiniteResult as error:
-        # the sampling error squares losses
-        assert "account 0" in str(error) and abs(quantity) > 1e140
+        assert "account 0" in str(error) and abs(quantity) > 1e200
         return
     assert np.all(np.isfinite(asked.initial)) and np.all(np.isfinite(asked.maintenance)) and np.all(venue >= 0.0)
     assert asked.initial[0] >= 0.0 and (quantity == 0.0) <= (asked.initial[0] == asked.maintenance[0] == 0.0)
