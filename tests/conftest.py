@@ -1,16 +1,19 @@
 """The rules of the suite and the local chain that its tests share.
 
 Every test says how much it needs by a marker: `fast`, `chain` or `slow`; one without is an error. A fast test that
-opens a connection fails. A chain test finds the chain as the session's fixtures left it, whatever ran before.
+opens a connection fails. A chain test finds the chain as the session's fixtures left it, whatever ran before; each
+process of a parallel run has a chain and a folder of compiled kernels of its own.
 """
 
 from __future__ import annotations
 
+import os
 import socket
 from collections.abc import Iterator
 from typing import NoReturn
 
 import pytest
+import structlog
 from eth_account import Account
 
 from oracle.chain.client import ChainClient, RequestLimits
@@ -24,6 +27,13 @@ SIGNERS = tuple(Account.from_key(number.to_bytes(32)) for number in (1, 2, 3))
 """Keys of the tests' quorum, two of three needed."""
 SPOT_E8 = (300_000_000_000, 6_000_000_000_000)
 QUICK_RULES = SendingRules(poll_seconds=0.01, stuck_after_seconds=5.0, deadline_seconds=20.0)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Give each process of a parallel run kernels of its own, before the engine is imported."""
+    worker = os.environ.get("PYTEST_XDIST_WORKER")
+    if worker and "NUMBA_CACHE_DIR" not in os.environ:
+        os.environ["NUMBA_CACHE_DIR"] = str(config.rootpath / ".pytest_cache" / f"kernels-{worker}")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -44,6 +54,13 @@ def _no_connections(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPa
 
     monkeypatch.setattr(socket.socket, "connect", refuse)
     monkeypatch.setattr(socket.socket, "connect_ex", refuse)
+
+
+@pytest.fixture(autouse=True)
+def _logs_as_they_were() -> Iterator[None]:
+    """Undo what a command set up for its own logs."""
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture(scope="session")

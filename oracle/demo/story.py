@@ -22,8 +22,9 @@ from oracle.scheduler import Daemon
 from oracle.types import Update
 from oracle.units import LOTS_PER_CONTRACT, MICRO_PER_USD, SECONDS_PER_HOUR, WAD_PER_MICRO_USD, wad_to_micro_up
 
-MOVES_PPM = ((-20_000, -15_000), (-60_000, -45_000))
-"""Moves of ETH and BTC before the second and the third cycle."""
+MOVES_PPM = ((-20_000, -15_000), (-100_000, -75_000))
+"""Moves of ETH and BTC before the second and the third cycle; together they take a long at its initial margin below its
+maintenance margin."""
 LEVERAGED_DEPOSIT_MICRO = 20_000 * MICRO_PER_USD
 TRADER_DEPOSIT_MICRO = 1_000 * MICRO_PER_USD
 TRADER_CONTRACTS = 50

@@ -74,8 +74,8 @@ def explained(account, state=STATE, listed=LISTED, model=PLAIN):
     return explain(model_cases.small_calibration(), NO_RECENT, state, listed, model_cases.book(account), model)
 
 
-def model_loss(account, state, listed):
-    return dict(explained(account, state, listed).initial.components)["model"]
+def model_loss(account, state, listed, model=PLAIN):
+    return dict(explained(account, state, listed, model).initial.components)["model"]
 
 
 # --- histories ---------------------------------------------------------------------------------------------------
@@ -123,14 +123,17 @@ def test_no_history_and_a_symbol_twice_are_refused():
 
 
 def test_two_assets_that_are_one_hedge_each_other_but_for_the_gross_share():
-    """A correlation of one: nothing to invert, nothing to divide by."""
+    """A correlation of one: nothing to invert, nothing to divide by. What parts them is Monte Carlo's, and dearer."""
     twin = PriceHistory("ETH", BARS.hour, BARS.close_e8, BARS.volume)
     state = model_cases.market(spot=(60_000.0, 60_000.0))
     listed = model_cases.catalogue(state)
     calibration = fitted(bars(), twin)
     both = model_cases.book({0: 1.0, 8: -1.0}, {0: 1.0}, {8: -1.0})
-    asked = evaluate(calibration, NO_RECENT, state, listed, both, PLAIN).accounts.initial_point
-    assert np.all(np.isfinite(asked))
+    alike, asked = (
+        evaluate(calibration, NO_RECENT, state, listed, both, model).accounts.initial_point
+        for model in (PLAIN, test_model_margin.PLAIN)
+    )
+    assert np.all(np.isfinite(asked)) and asked[0] > alike[0]
     found = explain(calibration, NO_RECENT, state, listed, model_cases.book({0: 1.0, 8: -1.0}), PLAIN)
     gross = sum(part.alone_usd for part in found.initial.underlyings)
     share = dict(found.initial.components)
@@ -265,6 +268,15 @@ def test_a_call_at_a_strike_near_nothing_is_a_forward_bought(quantity, exponent)
     assert model_loss({CALL: quantity}, STATE, listed) == pytest.approx(
         model_loss({FUTURE: quantity}, STATE, listed), rel=1e-9
     )
+
+
+def test_a_put_far_in_the_money_is_also_a_loan_of_its_strike():
+    """Its worth is that of the strike on the day of expiry: where rates move, that asks in proportion to it."""
+    model = test_model_margin.PLAIN
+    for quantity in (1.0, -1.0):
+        small, large = (model_loss({PUT: quantity}, STATE, one_strike(STATE, k), model) for k in (1e9, 1e10))
+        assert large == pytest.approx(10.0 * small, rel=1e-2)
+        assert small > 10.0 * model_loss({FUTURE: -quantity}, STATE, one_strike(STATE, 1e9), model)
 
 
 @pytest.mark.parametrize("strike", [1e15, 1e300])

@@ -146,7 +146,7 @@ def test_a_larger_position_never_asks_less():
 def test_one_more_stress_never_asks_less(monkeypatch):
     model = replace(PLAIN, monte_carlo_points=0)
     before = initial(*BOOKS, model=model)
-    monkeypatch.setitem(stress.REPLAYS, "worse", ({stress.OTHERS: -0.9}, 12.0))
+    monkeypatch.setitem(stress.REPLAYS, "worse", ({stress.OTHERS: -0.9}, 40.0))
     after = initial(*BOOKS, model=model)
     assert np.all(after >= before) and np.any(after > before)
 

@@ -111,8 +111,9 @@ def test_real_margins_are_of_a_plausible_size():
         for side in ("long", "short"):
             initial = getattr(markets, f"initial_{side}")[row[perpetual]]
             point = getattr(markets, f"initial_{side}_point")[row[perpetual]]
-            assert 0.06 < point <= initial < 0.2
-            assert 0.02 < getattr(markets, f"maintenance_{side}")[row[perpetual]] < 0.1
+            # the bound's measured kappa about doubles the point
+            assert 0.06 < point < 0.15 and point <= initial < 2.5 * point
+            assert 0.02 < getattr(markets, f"maintenance_{side}")[row[perpetual]] < 0.15
     straddle = model_cases.book({3: -1.0, 6: -1.0})
     accounts = run_engine(calibration, none, state, model_cases.catalogue(state), straddle).accounts
     # MODEL_NOTES 6: 4.9 % of spot on average for ES 99, and 13 % by a venue's matrix

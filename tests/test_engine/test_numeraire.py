@@ -26,7 +26,7 @@ LISTED = Instruments(
     multiplier=np.array([1.0, 100.0, 1.0]),
     inverse=np.array([False, True, True]),
 )
-BARE = ModelConfiguration(stress_weight=0.0, trend_addon=False, leg_floor_fraction=0.0)
+BARE = ModelConfiguration(monte_carlo_points=0, stress_weight=0.0, trend_addon=False, leg_floor_fraction=0.0)
 
 
 @pytest.fixture(scope="module", params=[False, True], ids=["end", "every hour"])
@@ -112,3 +112,14 @@ def test_each_replicate_is_divided_by_its_own_scenarios(priced):
     one = in_coin(problem, horizon, rows).sampled[0].replicates[0].dense()
     for k, half in enumerate(two.sampled[0].replicates):
         np.testing.assert_array_equal(half.dense(), one[:, :, k * TILE : (k + 1) * TILE])
+
+
+def test_monte_carlo_is_divided_scramble_by_scramble():
+    problem = problem_of(STATE, LISTED, replace(BARE, monte_carlo_points=128))
+    horizon = price_horizon(problem, 4, every_hour=False)
+    coin = in_coin(problem, horizon, np.array([INVERSE_CALL]))
+    assert len(coin.sampled) == 4
+    for before, after, scenarios in zip(horizon.sampled, coin.sampled, horizon.sets, strict=False):
+        ratios = np.split(np.exp(scenarios.log_return[0, -1]), len(before.replicates))
+        for usd, turned, ratio in zip(before.replicates, after.replicates, ratios, strict=True):
+            np.testing.assert_allclose(turned.dense()[0, 0], usd.dense()[INVERSE_CALL, 0] / ratio, rtol=1e-9)

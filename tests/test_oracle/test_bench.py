@@ -59,8 +59,9 @@ def test_the_table_says_that_its_history_is_simulated_and_shows_the_ratios() -> 
 
 @pytest.mark.fast
 def test_a_size_is_valued_to_its_root_whatever_the_threads() -> None:
-    one, two = measure(SMALL), measure(replace(SMALL, threads=2))
-    assert one.root == two.root != measure(replace(SMALL, accounts=101)).root
+    size = replace(SMALL, accounts=10, instruments=10)
+    one, two = measure(size), measure(replace(size, threads=2))
+    assert one.root == two.root != measure(replace(size, accounts=11)).root
     assert len(one.root) == 66 and one.charging_cpu_seconds > 0.0 and one.wall_seconds > 0.0
     assert 50e6 < one.peak_bytes < 2e9
 

@@ -52,7 +52,7 @@ def check(found: dict, history: str) -> None:  # type: ignore[type-arg]
             assert market["initial_long_ppm"] > market["maintenance_long_ppm"] > 0
             assert market["initial_short_ppm"] > market["maintenance_short_ppm"] > 0
     first, last = cycles[0]["markets"]["1"], cycles[2]["markets"]["1"]
-    assert last["initial_long_ppm"] > first["initial_long_ppm"], "a fall of 8 % raises what a long asks"
+    assert last["initial_long_ppm"] > first["initial_long_ppm"], "a fall of 12 % raises what a long asks"
 
 
 def test_the_demonstration_tells_its_story(tmp_path: Path) -> None:
