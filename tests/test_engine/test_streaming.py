@@ -164,5 +164,5 @@ def test_memory_does_not_grow_with_the_number_of_accounts() -> None:
         return highest
 
     peak(4)
-    # one block's figures are about 14 kB; 16 times that would show
-    assert peak(20) < peak(4) + 100_000
+    # one block's figures are about 14 kB: those of 40 more would show, what compiled code allocates now and then not
+    assert peak(44) < peak(4) + 300_000
