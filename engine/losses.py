@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from engine.configuration import EXPECTED_SHORTFALL, ModelConfiguration
 from engine.evaluation import COMPONENTS
+from engine.kernels.replicates import replicated_shortfall
 from engine.kernels.tail import expected_shortfall, worst_stress
 from engine.priced import PricedHorizon, Problem, SampledTable
 from engine.risk import sampling_bound
@@ -79,14 +80,14 @@ def losses_of(
 
 
 def _tail(sampled: SampledTable, book: Book, model: ModelConfiguration, threads: int) -> _Tail:
-    figures, finite = [], np.ones(book[0].size - 1, dtype=np.bool_)
-    for table, probability in zip(sampled.replicates, sampled.probability, strict=True):
-        result = expected_shortfall(table, *book, 1.0 - model.es_level, probability, threads)
-        shortfall = model.measure == EXPECTED_SHORTFALL
-        figures.append(result.expected_shortfall if shortfall else result.value_at_risk)
-        finite &= result.finite
-    point, sampling = sampling_bound(np.stack(figures))
-    return _Tail(point, sampling, finite)
+    probability, shortfall = 1.0 - model.es_level, model.measure == EXPECTED_SHORTFALL
+    if len(sampled.replicates) > 1:
+        drawn = replicated_shortfall(sampled.replicates, *book, probability, sampled.probability, threads)
+        point, sampling = sampling_bound(drawn.expected_shortfall if shortfall else drawn.value_at_risk)
+        return _Tail(point, sampling, drawn.finite)
+    whole = expected_shortfall(sampled.replicates[0], *book, probability, sampled.probability[0], threads)
+    figure = whole.expected_shortfall if shortfall else whole.value_at_risk
+    return _Tail(figure, figure, whole.finite)
 
 
 def effective_size_usd(

@@ -114,7 +114,7 @@ def stress_rows(
 
 
 @kernel
-def _bounded(
+def bounded_rows(
     largest: Vector, indptr: Rows, instrument: NDArray[np.int32], quantity: Vector,
     first_row: int, last_row: int, out: NDArray[np.bool_],
 ) -> None:  # fmt: skip
@@ -126,7 +126,7 @@ def _bounded(
         out[row] = total < LARGEST_FINITE
 
 
-def _target(weights: NDArray[np.float64] | None, scenario_count: int, probability: float) -> Target:
+def target_of(weights: NDArray[np.float64] | None, scenario_count: int, probability: float) -> Target:
     """Return the tail that is looked for."""
     units = np.zeros(-(-scenario_count // WIDTH) * WIDTH, dtype=np.int64)
     if weights is None:
@@ -174,7 +174,7 @@ def expected_shortfall(
         Losses positive. Check `finite` before use, no kernel raises: rows that are not have NaN.
     """
     accounts = len(indptr) - 1
-    target = _target(weights, table.scenario_count, tail_probability)
+    target = target_of(weights, table.scenario_count, tail_probability)
     book = read_only(indptr, np.int64), read_only(instrument, np.int32), read_only(quantity, np.float64)
     figures = np.empty(accounts), np.empty(accounts), np.empty(accounts)
     finite = np.empty(accounts, dtype=np.bool_)
@@ -183,7 +183,7 @@ def expected_shortfall(
     narrow, exact = _narrowed(table, target, largest, book, threads), np.zeros(accounts)
 
     def work(first: int, last: int) -> None:
-        _bounded(largest, *book, first, last, finite)
+        bounded_rows(largest, *book, first, last, finite)
         rest = np.arange(first, last)
         buffers = Tails.of(min(block, rest.size), target)
         if narrow is not None:
@@ -231,7 +231,7 @@ def worst_stress(
     finite = np.empty(accounts, dtype=np.bool_)
 
     def work(first: int, last: int) -> None:
-        _bounded(read_only(table.largest, np.float64), *book, first, last, finite)
+        bounded_rows(read_only(table.largest, np.float64), *book, first, last, finite)
         stress_rows(read_only(table.tiles, np.float64), *book, factors, first, last, loss, scenario)
 
     over_rows(work, split_rows(accounts, BLOCK, threads), threads)

@@ -50,7 +50,7 @@ def both(monkeypatch, profit, book, probability=0.01, weights=None, threads=1):
 def left_to_float64(profit, book, probability=0.01):
     """The accounts that float32 cannot decide."""
     table = ProfitTable.from_dense(profit)
-    target = tail._target(None, table.scenario_count, probability)
+    target = tail.target_of(None, table.scenario_count, probability)
     narrow = NarrowBook.of(NarrowTable.of(table, target, 1), table.largest, book, 1)
     accounts = np.arange(book[0].size - 1)
     return narrow.choose(target, Tails.of(accounts.size, target), accounts)[1].tolist()
@@ -82,7 +82,7 @@ def test_float32_decides_most_accounts_and_few_scenarios_are_refined():
     random = np.random.default_rng(4)
     profit, book = draw_profit(random), draw_book(random)
     table = ProfitTable.from_dense(profit)
-    target = tail._target(None, table.scenario_count, 0.01)
+    target = tail.target_of(None, table.scenario_count, 0.01)
     narrow = NarrowBook.of(NarrowTable.of(table, target, 1), table.largest, book, 1)
     chosen, rest = narrow.choose(target, Tails.of(ACCOUNTS, target), np.arange(ACCOUNTS))
     assert rest.tolist() == np.flatnonzero(np.diff(book[0]) == 0).tolist()
@@ -152,7 +152,7 @@ def test_no_profit_in_float32_is_further_off_than_the_bound(seed, scale, spread,
     quantity = random.normal(size=count) * 10.0 ** (scale + random.uniform(-spread, spread, count))
     indptr, instrument = np.array([0, count]), random.integers(0, INSTRUMENTS, count).astype(np.int32)
     table = ProfitTable.from_dense(profit)
-    narrow = NarrowTable.of(table, tail._target(None, TILE, 0.01), 1)
+    narrow = NarrowTable.of(table, tail.target_of(None, TILE, 0.01), 1)
     book = NarrowBook.of(narrow, table.largest, (indptr, instrument, quantity), 1)
     total = sum(abs(q) * table.largest[i] for i, q in zip(instrument, quantity, strict=True))
     scaling = 2.0 ** -np.frexp(total)[1]
