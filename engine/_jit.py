@@ -15,6 +15,7 @@ A scalar helper is `inlined` into the loop that calls it, which is what lets the
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -30,6 +31,9 @@ from numba.extending import intrinsic
 from numpy.typing import ArrayLike, NDArray
 
 Function = TypeVar("Function", bound=Callable[..., Any])
+
+CACHE_LINE = 64
+"""Bytes."""
 
 _CONFIG: Any = numba.config
 cgutils: Any = untyped_cgutils
@@ -104,6 +108,14 @@ def read_only(array: ArrayLike, dtype: Any) -> NDArray[Any]:
     return view
 
 
+def aligned_zeros(shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
+    """Return zeros that start at a cache line, for tables: vectors that lie across two lines take twice as long."""
+    size = np.dtype(dtype).itemsize * math.prod(shape)
+    room = np.zeros(size + CACHE_LINE, dtype=np.uint8)
+    first = -room.ctypes.data % CACHE_LINE
+    return room[first : first + size].view(dtype).reshape(shape)
+
+
 def _fma(typing_context: Any, x: Any, y: Any, z: Any) -> Any:
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         return builder.fma(*arguments)
@@ -155,7 +167,7 @@ def _mask64_lt(typing_context: Any, values: Any, start: Any, bound: Any) -> Any:
 
 def _add_rows64(
     typing_context: Any, matrix: Any, base: Any, stride: Any, row: Any, factor: Any, start: Any, stop: Any, out: Any,
-    at: Any,
+    at: Any, lower: Any,
 ) -> Any:  # fmt: skip
     element, align = _element(matrix)
     vector, integer = ir.VectorType(element, 64), ir.IntType(64)
@@ -164,7 +176,7 @@ def _add_rows64(
         source, rows, factors, sink = (
             context.make_array(signature.args[i])(context, builder, arguments[i]).data for i in (0, 3, 4, 7)
         )
-        base, stride, start, stop, at = (arguments[i] for i in (1, 2, 5, 6, 8))
+        base, stride, start, stop, at, lower = (arguments[i] for i in (1, 2, 5, 6, 8, 9))
         three = ir.FunctionType(vector, [vector] * 3)
         fused = cgutils.get_or_insert_function(builder.module, three, f"llvm.fma.v64f{align * 8}")
         total = cgutils.alloca_once_value(builder, ir.Constant(vector, [0.0] * 64))
@@ -174,11 +186,17 @@ def _add_rows64(
             values.align = align
             spread = _spread(builder, builder.load(builder.gep(factors, [p])))
             builder.store(builder.call(fused, [spread, values, builder.load(total)]), total)
-        builder.store(builder.load(total), _address64(builder, sink, at)).align = align
+        place = _address64(builder, sink, at)
+        with builder.if_then(lower):
+            there = builder.load(place)
+            there.align = align
+            new = builder.load(total)
+            builder.store(builder.select(builder.fcmp_ordered("<", new, there), new, there), total)
+        builder.store(builder.load(total), place).align = align
         return context.get_dummy_value()
 
     integers = [types.int64] * 2
-    return types.void(matrix, *integers, row, factor, *integers, out, types.int64), generate
+    return types.void(matrix, *integers, row, factor, *integers, out, types.int64, types.boolean), generate
 
 
 def _prefetch(typing_context: Any, values: Any, at: Any) -> Any:
@@ -218,15 +236,15 @@ mask64_lt = cast(Callable[[NDArray[Any], int, float], int], intrinsic(_mask64_lt
 """
 
 add_rows64 = cast(
-    Callable[[NDArray[Any], int, int, NDArray[np.int32], NDArray[Any], int, int, NDArray[Any], int], None],
+    Callable[[NDArray[Any], int, int, NDArray[np.int32], NDArray[Any], int, int, NDArray[Any], int, bool], None],
     intrinsic(_add_rows64),
 )
-"""``add_rows64(matrix, base, stride, row, factor, start, stop, out, at)``: 64 sums over rows, held in registers.
+"""``add_rows64(matrix, base, stride, row, factor, start, stop, out, at, lower)``: 64 sums over rows, in registers.
 
     out[at + j] = sum over p of factor[p] * matrix[base + stride * row[p] + j],   p = start ... stop - 1,   j = 0 ... 63
 
-each by fma, one position after the other, from 0. `matrix` and `out` are taken as flat whatever their shape; they and
-`factor` are all of float32 or all of float64; nothing is checked.
+each by fma, one position after the other, from 0; with `lower`, where it is below what stands there. `matrix` and `out`
+are taken as flat whatever their shape; they and `factor` are all of float32 or all of float64; nothing is checked.
 """
 
 prefetch = cast(Callable[[NDArray[Any], int], None], intrinsic(_prefetch))

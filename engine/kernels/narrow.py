@@ -27,7 +27,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from engine._jit import bits_float, float_bits, kernel, read_only
+from engine._jit import aligned_zeros, bits_float, float_bits, kernel, read_only
 from engine.kernels.parallel import over_rows, split_rows
 from engine.kernels.profit import TILE, ProfitTable
 from engine.kernels.scan import Chosen, Tails, Target, blocks_of, pack_rows, scan_rows, tighten_rows
@@ -63,7 +63,7 @@ class Hot(NamedTuple):
     @classmethod
     def of(cls, tiles: Vector, scenario: NDArray[np.int64]) -> Hot:
         """Copy the given scenarios, a multiple of `TILE`."""
-        hot = np.empty((scenario.size // TILE, *tiles.shape[1:]))
+        hot = aligned_zeros((scenario.size // TILE, *tiles.shape[1:]), np.float64)
         copy_scenarios(tiles, scenario, hot)
         lane = np.full(tiles.shape[0] * TILE, -1, np.int32)
         lane[scenario] = np.arange(scenario.size)
@@ -101,7 +101,7 @@ class NarrowTable:
     def of(cls, table: ProfitTable, target: Target, threads: int) -> NarrowTable:
         """Convert a table for the tails that are looked for."""
         count, steps, instruments, _ = table.tiles.shape
-        tiles = np.zeros((-(-count // 2), steps, instruments, WIDTH), np.float32)
+        tiles = aligned_zeros((-(-count // 2), steps, instruments, WIDTH), np.float32)
         move = np.zeros(tiles.shape[0] * WIDTH, np.float32)
         fits = (table.largest > SMALLEST) & (table.largest < LARGEST)
         scale = np.where(fits, np.ldexp(1.0, np.frexp(np.where(fits, table.largest, 1.0))[1]), np.nan)
@@ -116,7 +116,7 @@ class NarrowTable:
         # of the severest scenarios, some hurt and some help
         expected = int(np.searchsorted(np.cumsum(target.weight[order]), 2 * target.need)) // 2 + 1
         severest = order[: min(-(-3 * expected // WIDTH), tiles.shape[0] // HEAD_SHARE) * WIDTH]
-        head = np.empty((severest.size // WIDTH, steps, instruments, WIDTH), np.float32)
+        head = aligned_zeros((severest.size // WIDTH, steps, instruments, WIDTH), np.float32)
         copy_scenarios(tiles, np.sort(severest), head)
         hot = Hot.of(source, severest)
         return cls(

@@ -8,8 +8,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from engine._jit import fma, inlined, kernel, prefetch
-from engine.kernels.aggregate import STRIP, add_step
+from engine._jit import add_rows64, fma, inlined, kernel, prefetch
+from engine.kernels.aggregate import STRIP, row_base
 from engine.kernels.narrow import Hot
 from engine.kernels.profit import TILE
 from engine.kernels.scan import Chosen, Target
@@ -39,13 +39,14 @@ def refine_hot(
 ) -> None:
     """Replace the profits in hot scenarios by those in float64."""
     tiles, lane = hot
-    y, other = np.empty(TILE), np.empty(STRIP)
+    y = np.empty(TILE)
     for t in range(tiles.shape[0]):
         for r in range(chosen.row.size):
             start, stop = indptr[chosen.row[r]], indptr[chosen.row[r] + 1]
             for step in range(tiles.shape[1]):
                 for first in range(0, TILE, STRIP):
-                    add_step(tiles, t, step, first, instrument, quantity, start, stop, y, first, other)
+                    base = row_base(tiles.shape, t, step, first)
+                    add_rows64(tiles, base, TILE, instrument, quantity, start, stop, y, first, step > 0)
             for i in range(chosen.start[r], chosen.start[r + 1]):
                 j = lane[chosen.scenario[i]] - t * TILE
                 if 0 <= j < TILE:

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from engine._jit import inlined, kernel, mask64_lt, read_only, trailing_zeros
-from engine.kernels.aggregate import STRIP, add_step
+from engine._jit import add_rows64, inlined, kernel, mask64_lt, read_only, trailing_zeros
+from engine.kernels.aggregate import STRIP, row_base
 from engine.kernels.parallel import over_rows, split_rows
 from engine.kernels.profit import TILE, ProfitTable
 from engine.kernels.scan import Target
@@ -74,17 +74,18 @@ def replicate_rows(
     weight, mass, need, _, _ = target
     size = tiles.shape[0] * TILE
     group = max(GROUP_BYTES // (8 * size), 1)
-    y, other = np.empty(group * size), np.empty(STRIP)
+    y = np.empty(group * size)
     # room for a whole chunk of pads behind all of them
     value, scratch = np.empty(size + CHUNK), np.empty(size + CHUNK, np.int64)
     for begin in range(first_row, last_row, group):
         end = min(begin + group, last_row)
         for t in range(tiles.shape[0]):
             for row in range(begin, end):
+                start, stop, place = indptr[row], indptr[row + 1], (row - begin) * size + t * TILE
                 for step in range(tiles.shape[1]):
                     for first in range(0, TILE, STRIP):
-                        at = (row - begin) * size + t * TILE + first
-                        add_step(tiles, t, step, first, instrument, quantity, indptr[row], indptr[row + 1], y, at, other)
+                        base, at = row_base(tiles.shape, t, step, first), place + first
+                        add_rows64(tiles, base, TILE, instrument, quantity, start, stop, y, at, step > 0)
         for row in range(begin, end):
             if not finite[row]:
                 es_out[row] = var_out[row] = np.nan

@@ -28,7 +28,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from engine._jit import read_only
+from engine._jit import aligned_zeros, read_only
 from engine.kernels.black76 import LOG_ZERO
 from engine.kernels.market_tile import ALIVE, SETTLED_NOW, MoveArrays, ScheduleArrays, SurfaceArrays
 from engine.kernels.parallel import over_rows, split_rows
@@ -192,7 +192,7 @@ def _fill(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Fill the tiles of a table with value less `base`; also the largest absolute entry of each instrument."""
     count, instruments = -(-paths.log_return.shape[2] // TILE), len(base)
-    tiles = np.zeros((count, len(paths.steps), instruments, TILE))
+    tiles = aligned_zeros((count, len(paths.steps), instruments, TILE), np.float64)
     largest = np.zeros((count, instruments))
     schedule, start = _schedule_arrays(market, paths), read_only(base, np.float64)
     moves = MoveArrays(

@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from engine._jit import kernel
-from engine.kernels.aggregate import STRIP, add_step
+from engine._jit import add_rows64, kernel, mask64_lt
+from engine.kernels.aggregate import STRIP, row_base
 from engine.kernels.selection import CHUNK, Scenarios, Vector, Weights, collect, tighten
 
 GROUP = 64
@@ -108,7 +108,7 @@ def scan_rows(
     row, value, scenario, kept, threshold = tails
     steps, width = tiles.shape[1], tiles.shape[3]
     group = 1 if steps == 1 else GROUP
-    y, other = np.empty(group * width, tiles.dtype), np.empty(STRIP, tiles.dtype)
+    y = np.empty(group * width, tiles.dtype)
     scratch = np.empty(value.shape[1], np.int64)
     for t in range(tiles.shape[0]):
         for begin in range(0, row.size, group):
@@ -117,13 +117,15 @@ def scan_rows(
                 for k in range(begin, end):
                     start, stop = indptr[row[k]], indptr[row[k] + 1] if kept[k] >= 0 else indptr[row[k]]
                     for first in range(0, width, STRIP):
-                        at = (k - begin) * width + first
-                        add_step(tiles, t, step, first, instrument, quantity, start, stop, y, at, other)
+                        base, at = row_base(tiles.shape, t, step, first), (k - begin) * width + first
+                        add_rows64(tiles, base, width, instrument, quantity, start, stop, y, at, step > 0)
             for k in range(begin, end):
                 n = kept[k]
                 for first in range(0, width if n >= 0 else 0, STRIP):
                     at = (k - begin) * width + first
-                    n = collect(y, at, t * width + first, weight, threshold[k], k, value, scenario, n)
+                    mask = mask64_lt(y, at, y.dtype.type(threshold[k]))
+                    if mask != 0:
+                        n = collect(mask, y, at, t * width + first, weight, k, value, scenario, n)
                     if n >= full:
                         threshold[k], n = tighten(
                             value[k], scenario[k], n, weight, need, enough, slack[row[k]], scratch

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engine._jit import bits_float, float_bits, fma, inlined, kernel, mask64_lt, trailing_zeros
+from engine._jit import bits_float, float_bits, fma, inlined, kernel, trailing_zeros
 
 Vector = NDArray[np.float64]
 Weights = NDArray[np.int64]
@@ -111,16 +111,14 @@ def compact(value: Vector, scenario: Scenarios, weight: Weights, n: int, need: i
 
 @inlined
 def collect(
-    y: NDArray[Any], at: int, first: int, weight: Weights, threshold: float,
-    k: int, value: Vector, scenario: Scenarios, n: int,
-) -> int:  # fmt: skip
-    """Append to buffer k, of length n, those of 64 values that are below the threshold; return the new length.
+    mask: int, y: NDArray[Any], at: int, first: int, weight: Weights, k: int, value: Vector, scenario: Scenarios, n: int
+) -> int:
+    """Append to buffer k, of length n, those of 64 values whose bits are set in the mask; return the new length.
 
     ``y[at + j]`` is the value of scenario ``first + j``; scenarios of weight 0 do not exist.
     """
     # unsigned, since a signed index is tested for being negative each time
     place, at_, first_, buffer = np.uint64(n), np.uint64(at), np.uint64(first), np.uint64(k)
-    mask = mask64_lt(y, at, y.dtype.type(threshold))
     while mask != 0:
         j = np.uint64(trailing_zeros(mask))
         value[buffer, place] = y[at_ + j]
@@ -157,7 +155,8 @@ def tail_mean(value: Vector, weight: Weights, n: int, need: int, mass: float) ->
     below = np.int64(0)
     total = 0.0
     for i in range(n):
-        if value[i] < t:
-            below += weight[i]
-            total = fma(np.float64(weight[i]), value[i], total)
+        counts = value[i] < t
+        below += weight[i] if counts else 0
+        # a product of 0 leaves the sum to the bit, and a branch would be guessed wrong again and again
+        total = fma(np.float64(weight[i]), value[i] if counts else 0.0, total)
     return t, (total + (mass - np.float64(below)) * t) / mass

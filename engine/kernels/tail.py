@@ -21,8 +21,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from engine._jit import kernel, mask64_lt, read_only, trailing_zeros
-from engine.kernels.aggregate import STRIP, add_step
+from engine._jit import add_rows64, kernel, mask64_lt, read_only, trailing_zeros
+from engine.kernels.aggregate import STRIP, row_base
 from engine.kernels.narrow import WIDTH, Book, NarrowBook, NarrowTable
 from engine.kernels.parallel import over_rows, split_rows
 from engine.kernels.profit import TILE, ProfitTable
@@ -92,15 +92,17 @@ def stress_rows(
     first_row: int, last_row: int, loss_out: Vector, scenario_out: Rows,
 ) -> None:  # fmt: skip
     """Largest weight x loss and the first scenario that gives it, for the accounts `first_row` to before `last_row`."""
-    y, other = np.empty(STRIP), np.empty(STRIP)
+    y = np.empty(STRIP)
     for row in range(first_row, last_row):
         loss_out[row] = -np.inf
         scenario_out[row] = 0
     for t in range(tiles.shape[0]):
         for row in range(first_row, last_row):
+            start, stop = indptr[row], indptr[row + 1]
             for first in range(0, TILE, STRIP):
                 for step in range(tiles.shape[1]):
-                    add_step(tiles, t, step, first, instrument, quantity, indptr[row], indptr[row + 1], y, 0, other)
+                    base = row_base(tiles.shape, t, step, first)
+                    add_rows64(tiles, base, TILE, instrument, quantity, start, stop, y, 0, step > 0)
                 begin = t * TILE + first
                 for j in range(STRIP):
                     y[j] = weight[begin + j] * y[j] if begin + j < weight.size else np.inf

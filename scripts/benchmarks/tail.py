@@ -18,9 +18,9 @@ import numpy as np
 import scipy.sparse
 from numpy.typing import NDArray
 
-from engine._jit import kernel
+from engine._jit import add_rows64, kernel, mask64_lt
 from engine.kernels import tail
-from engine.kernels.aggregate import STRIP, add_step
+from engine.kernels.aggregate import STRIP, row_base
 from engine.kernels.profit import TILE, ProfitTable
 from engine.kernels.selection import collect, tail_mean, tighten
 from engine.kernels.tail import expected_shortfall
@@ -76,7 +76,10 @@ def select_rows(values: Vector, scenarios: int, need: int, out: Vector) -> None:
     for row in range(out.size):
         n, threshold = 0, np.inf
         for first in range(0, scenarios, STRIP):
-            n = collect(values, row * scenarios + first, first, weight, threshold, 0, kept, scenario, n)
+            at = row * scenarios + first
+            mask = mask64_lt(values, at, threshold)
+            if mask != 0:
+                n = collect(mask, values, at, first, weight, 0, kept, scenario, n)
             if n >= full:
                 threshold, n = tighten(kept[0], scenario[0], n, weight, need, need + (need >> 3), 0.0, scratch)
         scratch[:n] = 1
@@ -88,11 +91,12 @@ def sum_rows(
     tiles: NDArray, indptr: NDArray[np.int64], instrument: NDArray[np.int32], quantity: NDArray, out: NDArray
 ) -> None:
     """Profits of all accounts, thrown away: what the sum costs without a tail."""
-    y, other = np.empty(STRIP, tiles.dtype), np.empty(STRIP, tiles.dtype)
+    y = np.empty(STRIP, tiles.dtype)
     for t in range(tiles.shape[0]):
         for a in range(out.size):
             for first in range(0, tiles.shape[3], STRIP):
-                add_step(tiles, t, 0, first, instrument, quantity, indptr[a], indptr[a + 1], y, 0, other)
+                base = row_base(tiles.shape, t, 0, first)
+                add_rows64(tiles, base, tiles.shape[3], instrument, quantity, indptr[a], indptr[a + 1], y, 0, False)
                 out[a] += y[0]
 
 
