@@ -15,7 +15,6 @@ A scalar helper is `inlined` into the loop that calls it, which is what lets the
 from __future__ import annotations
 
 import hashlib
-import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -31,9 +30,6 @@ from numba.extending import intrinsic
 from numpy.typing import ArrayLike, NDArray
 
 Function = TypeVar("Function", bound=Callable[..., Any])
-
-CACHE_LINE = 64
-"""Bytes."""
 
 _CONFIG: Any = numba.config
 cgutils: Any = untyped_cgutils
@@ -106,14 +102,6 @@ def read_only(array: ArrayLike, dtype: Any) -> NDArray[Any]:
     view = np.ascontiguousarray(array, dtype=dtype).view()
     view.flags.writeable = False
     return view
-
-
-def aligned_zeros(shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
-    """Return zeros that start at a cache line, for tables: vectors that lie across two lines take twice as long."""
-    size = np.dtype(dtype).itemsize * math.prod(shape)
-    room = np.zeros(size + CACHE_LINE, dtype=np.uint8)
-    first = -room.ctypes.data % CACHE_LINE
-    return room[first : first + size].view(dtype).reshape(shape)
 
 
 def _fma(typing_context: Any, x: Any, y: Any, z: Any) -> Any:

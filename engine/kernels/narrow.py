@@ -27,9 +27,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from engine._jit import aligned_zeros, bits_float, float_bits, kernel, read_only
+from engine._jit import bits_float, float_bits, kernel, read_only
 from engine.kernels.parallel import over_rows, split_rows
-from engine.kernels.profit import TILE, ProfitTable
+from engine.kernels.profit import TILE, ProfitTable, aligned_zeros
 from engine.kernels.scan import Chosen, Tails, Target, blocks_of, pack_rows, scan_rows, tighten_rows
 
 Vector = NDArray[np.float64]

@@ -22,8 +22,8 @@ from engine.kernels.scan import Target
 from engine.kernels.selection import CHUNK, Vector, Weights, tail_mean
 from engine.kernels.tail import BLOCK, bounded_rows, target_of
 
-GROUP_BYTES = 1 << 18
-"""Profits of the accounts that share one reading of a tile: with it they fit an L2 cache of 1 MB."""
+GROUP_BYTES = 1 << 20
+"""Profits of the accounts that share one reading of a tile; of more they would be fetched back from memory."""
 GUESS_ABOVE = 0.125
 """A guess lies so much of the boundary's size above it."""
 

@@ -28,11 +28,11 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from engine._jit import aligned_zeros, read_only
+from engine._jit import read_only
 from engine.kernels.black76 import LOG_ZERO
 from engine.kernels.market_tile import ALIVE, SETTLED_NOW, MoveArrays, ScheduleArrays, SurfaceArrays
 from engine.kernels.parallel import over_rows, split_rows
-from engine.kernels.profit import TILE, ProfitTable
+from engine.kernels.profit import TILE, ProfitTable, aligned_zeros
 from engine.kernels.revalue_tile import InstrumentArrays, revalue_tiles
 from engine.kernels.special import exp_array, log_array
 
