@@ -45,6 +45,8 @@ LARGEST_FINITE = 1e280
 WEIGHT_UNIT = float(1 << 60)
 NARROW_READINGS = 8
 """A table is converted to float32 when its rows are read at least so often."""
+NARROW_POSITIONS = 100
+"""And when an account has so many positions: with fewer, to refine a tail costs more than a narrow scan saves."""
 NARROW_TAIL = 0.0105
 """And when so few of the scenarios are in a tail: each costs as much to refine as a hundred to scan."""
 
@@ -206,7 +208,8 @@ def expected_shortfall(
 
 def _narrowed(table: ProfitTable, target: Target, largest: Vector, book: Book, threads: int) -> NarrowBook | None:
     """Table and book in float32, or None where that would not pay."""
-    if book[1].size < NARROW_READINGS * largest.size:
+    accounts, positions = book[0].size - 1, book[1].size
+    if positions < max(NARROW_READINGS * largest.size, NARROW_POSITIONS * accounts):
         return None
     converted = NarrowTable.of(table, target, threads)
     if converted.expected > NARROW_TAIL * table.scenario_count:

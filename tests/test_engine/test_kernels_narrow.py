@@ -39,6 +39,7 @@ def both(monkeypatch, profit, book, probability=0.01, weights=None, threads=1):
     """The figures by way of float32, after comparing them with the float64 pass byte by byte."""
     table, results = ProfitTable.from_dense(profit), []
     monkeypatch.setattr(tail, "NARROW_TAIL", 1.0)
+    monkeypatch.setattr(tail, "NARROW_POSITIONS", 0)
     for readings in (0, 1 << 60):
         monkeypatch.setattr(tail, "NARROW_READINGS", readings)
         results.append(expected_shortfall(table, *book, probability, weights, threads))
