@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import gc
 import math
+import resource
 import statistics
+import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from rich.table import Table
 
@@ -43,6 +46,19 @@ class Outcome:
 
     tables: list[Table]
     goals: list[Goal]
+
+
+def peak_memory_bytes() -> int:
+    """Return this process's peak of resident memory, since it was started.
+
+    On Linux from its own table: what `getrusage` says of a fresh process also counts the parent that it was split from,
+    which here is a benchmark full of peers.
+    """
+    status = Path("/proc/self/status")
+    if status.exists():
+        (line,) = [line for line in status.read_text().splitlines() if line.startswith("VmHWM")]
+        return int(line.split()[1]) * 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
 def interleaved(contenders: Mapping[str, Callable[[], object]], rounds: int = 7) -> dict[str, float]:

@@ -19,9 +19,10 @@ ROOT = Path(__file__).resolve().parents[2]
 ACCOUNTS, BLOCK = 1_000_000, 25_000
 GIB = 2**30
 PROGRAM = """
-import json, resource, time
+import json, time
 import numpy as np
 from engine.kernels.tail import expected_shortfall
+from scripts.benchmarks.harness import peak_memory_bytes
 from scripts.benchmarks.tail import INSTRUMENTS, POSITIONS, SCENARIOS, TAIL, draw_table
 
 table, largest, total = draw_table(), 0.0, 0.0
@@ -35,7 +36,7 @@ for number in range({accounts} // {block}):
     assert tail.finite.all()
     largest, total = max(largest, float(tail.expected_shortfall.max())), total + float(tail.expected_shortfall.sum())
 print(json.dumps({{
-    "bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024, "wall": time.perf_counter() - started,
+    "bytes": peak_memory_bytes(), "wall": time.perf_counter() - started,
     "cpu": time.process_time() - cpu, "scenarios": SCENARIOS, "mean": total / {accounts}, "largest": largest,
 }}))
 """

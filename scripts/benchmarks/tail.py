@@ -129,9 +129,9 @@ def selection_goals(rows: int = 12) -> tuple[dict[str, float], list[Goal]]:
 def memory_share() -> float:
     """Peak memory of a fresh process with many accounts, over that of an accounts x scenarios matrix."""
     program = (
-        "import resource; from scripts.benchmarks.tail import *; "
+        "from scripts.benchmarks.harness import peak_memory_bytes; from scripts.benchmarks.tail import *; "
         "expected_shortfall(draw_table(), *draw_book(MANY_ACCOUNTS), TAIL, threads=2); "
-        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)"
+        "print(peak_memory_bytes())"
     )
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=True, capture_output=True, text=True)
     return int(done.stdout) / (MANY_ACCOUNTS * SCENARIOS * 8)
