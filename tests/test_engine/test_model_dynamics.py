@@ -137,7 +137,8 @@ def test_daily_volatility_is_spread_over_its_hours_and_the_filter_stands_in_else
     variance = np.exp(np.cumsum(np.full((2, 40), 0.01), axis=1))
     moves, known = volatility_moves_micro(np.arange(20, 60), ("BTC", "ETH"), [index], variance)
     assert np.flatnonzero(known[0]).tolist() == list(range(4, 28)) and not known[1].any()
-    assert np.all(moves[~known] == 5_000)
+    # half of a hundredth, and 65 % of that
+    assert np.all(moves[~known] == 3_250)
     assert moves[0, 4:28].sum() == pytest.approx(1e6 * np.log(1.1), abs=24)
 
 

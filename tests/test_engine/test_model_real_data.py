@@ -13,6 +13,9 @@ import pytest
 
 from engine import CalibrationSettings, ModelConfiguration, PriceHistory, RecentPrices, VolatilityHistory, calibrate
 from engine import evaluate as run_engine
+from engine.dynamics.clock import common_clock
+from engine.dynamics.variance import rule_of, run_filter, start_memory
+from engine.dynamics.volatility_moves import volatility_moves_micro
 from engine.risk import expected_shortfall
 from engine.scenarios.historical import historical_paths
 from engine.scenarios.stress import OTHERS, REPLAYS
@@ -62,6 +65,22 @@ def walk_forward(histories, settings, first_hour, step_hours, recalibrate_hours)
                     exceeded += side * realised > expected_shortfall(side * move[asset], 0.99) * np.array([1.0, 0.4])
                     decisions += 1
     return exceeded / decisions, decisions
+
+
+@pytest.mark.fast
+@NEEDS_DATA
+@pytest.mark.parametrize("symbol", ["BTC", "ETH"])
+def test_what_stands_in_for_a_volatility_index_moves_more_than_the_index_on_both_sides(symbol):
+    returns = common_clock([real_history(symbol)])
+    rule = rule_of(CalibrationSettings())
+    variance, _ = run_filter(returns.log_return[0], rule, start_memory(float(np.mean(returns.log_return[0] ** 2))))
+    used = np.append(variance, variance[-1])[None, :]
+    index, known = volatility_moves_micro(returns.hour, (symbol,), [real_volatility(symbol)], used)
+    stand_in, _ = volatility_moves_micro(returns.hour, (symbol,), [], used)
+    days = np.count_nonzero(known) // DAY_HOURS
+    daily = [one[0, known[0]][: days * DAY_HOURS].reshape(days, DAY_HOURS).sum(axis=1) for one in (stand_in, index)]
+    low, high = (np.quantile(daily[0], q) / np.quantile(daily[1], q) for q in (0.01, 0.99))
+    assert 1.0 < low < 1.3 and 1.0 < high < 2.0
 
 
 @pytest.mark.fast
