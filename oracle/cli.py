@@ -223,7 +223,9 @@ def bench_scale(
     instruments: Annotated[int, typer.Option(min=5, help="A multiple of 5.")] = bench.SMALLEST.instruments,
     scenarios: Annotated[int, typer.Option(min=LEAST_SCENARIOS, help="Historical paths.")] = bench.SMALLEST.scenarios,
     workers: Annotated[int, typer.Option(min=0, help="Most worker processes to try; needs the extra cluster.")] = 2,
-    full: Annotated[bool, typer.Option("--full", help="A million accounts too; about an hour of CPU time.")] = False,
+    full: Annotated[
+        bool, typer.Option("--full", help="A million accounts too; a quarter of an hour of CPU time.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON array as the last line.")] = False,
 ) -> None:
     """Measure how CPU time, wall time and memory grow with accounts, positions, instruments, scenarios and workers."""
