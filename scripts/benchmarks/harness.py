@@ -36,7 +36,7 @@ class Goal:
 
     def as_json(self) -> dict[str, str | float | bool | None]:
         """Return the goal as `--json` prints it."""
-        value = None if math.isnan(self.value) else round(self.value, 4)
+        value = None if math.isnan(self.value) else float(f"{self.value:.4g}")
         return {"goal": self.goal, "value": value, "bound": self.bound, "met": self.met, "note": self.note}
 
 
