@@ -172,9 +172,9 @@ def test_whatever_is_missing_or_malformed_is_never_an_error(kind):
             for value in (None, "x", [], {}, -1, 1e300):
                 document = copy.deepcopy(DOCUMENTS[kind])
                 document["cases"][number][field] = value
-                evaluated(kind, {**document, "cases": document["cases"][number:][:1]})
+                assert len(evaluated(kind, {**document, "cases": document["cases"][number:][:1]})) == 1
             del document["cases"][number][field]
-            evaluated(kind, document)
+            assert len(evaluated(kind, document)) == len(document["cases"])
 
 
 def test_powers_of_venues_do_not_pass_for_measured_ones():

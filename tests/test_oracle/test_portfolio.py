@@ -143,6 +143,8 @@ def test_a_file_that_cannot_be_read_is_refused_by_its_name(tmp_path: Path) -> No
 )
 def test_any_json_is_read_or_refused(data: object) -> None:
     try:
-        parse_portfolio(json.dumps(data))
-    except BadPortfolio:
-        return
+        parsed = parse_portfolio(json.dumps(data))
+    except BadPortfolio as error:
+        assert str(error)
+    else:
+        assert parsed.market and parsed == parse_portfolio(json.dumps(data))
