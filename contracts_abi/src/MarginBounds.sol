@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.24;
 
+import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {IMarginOracle} from "./IMarginOracle.sol";
 import {MarginWords} from "./MarginWords.sol";
 
@@ -15,11 +16,22 @@ library MarginBounds {
     uint256 private constant GROUP_BITS = 64;
 
     /// @dev `reason`, `inForce` and `offered` are those of the field that failed, and mean nothing when accepted.
+    /// `rises`, `falls` and `isCorrection` say what an accepted tuple does to the tuple in force.
     struct Verdict {
         bool accepted;
         IMarginOracle.Refusal reason;
         uint256 inForce;
         uint256 offered;
+        bool rises;
+        bool falls;
+        bool isCorrection;
+    }
+
+    /// @dev What the limits of movement are taken over, the same for all markets of a report.
+    struct Terms {
+        bool risesAreLifted;
+        uint256 dwellSeconds;
+        uint256 minimumDelaySeconds;
     }
 
     /// @dev How far a tuple may move: not at all limited, or by the limits of each group over the elapsed time, of
@@ -27,20 +39,22 @@ library MarginBounds {
     struct Moves {
         bool areLimited;
         bool risesAreLifted;
-        uint256 elapsedSeconds;
+        uint256 riseSeconds;
+        uint256 fallSeconds;
     }
 
     /// @notice Judges a tuple (packed as in `MarginWords`) whose time is not before that of the tuple in force.
-    /// @param liftsRises Whether the limits of rises are lifted (`exceedsStep`, signed by the higher quorum); those of
-    /// falls and the absolute range never are.
+    /// @param terms `risesAreLifted` by the higher quorum (`exceedsStep`); the limits of falls and the absolute range
+    /// never are. A fall has had the dwell before it takes effect, so it may use at least that time: else a heartbeat
+    /// shorter than the dwell would slow it down.
     /// @param verdict Receives the answer, so that one place in memory serves all markets of a report.
-    function judge(MarginWords.Market storage market, uint256 offered, bool liftsRises, Verdict memory verdict)
+    function judge(MarginWords.Market storage market, uint256 offered, Terms memory terms, Verdict memory verdict)
         internal
         view
     {
         uint256 inForce = market.current;
         uint256 first = market.firstLimits;
-        verdict.accepted = false;
+        verdict.accepted = verdict.rises = verdict.falls = false;
         if (first == 0) {
             _refuse(verdict, IMarginOracle.Refusal.UnknownMarket, 0, 0);
             return;
@@ -48,8 +62,9 @@ library MarginBounds {
         if (!_initialCoversMaintenance(verdict, inForce, offered)) return;
         Moves memory moves;
         moves.areLimited = MarginWords.time(inForce) != 0;
-        moves.risesAreLifted = liftsRises;
-        moves.elapsedSeconds = MarginWords.time(offered) - MarginWords.time(inForce);
+        moves.risesAreLifted = terms.risesAreLifted;
+        moves.riseSeconds = MarginWords.time(offered) - MarginWords.time(inForce);
+        moves.fallSeconds = Math.max(moves.riseSeconds, terms.dwellSeconds);
         uint256 second = market.secondLimits;
         uint256 limits = MarginWords.initialLimits(first);
         if (!_group(verdict, limits, inForce, offered, moves, IMarginOracle.Refusal.InitialStepUp)) return;
@@ -58,7 +73,8 @@ library MarginBounds {
         if (!_group(verdict, limits, inForce, offered, moves, IMarginOracle.Refusal.MaintenanceRateUp)) return;
         limits = MarginWords.slopeLimits(second);
         (inForce, offered) = (inForce << GROUP_BITS, offered << GROUP_BITS);
-        verdict.accepted = _group(verdict, limits, inForce, offered, moves, IMarginOracle.Refusal.SlopeStepUp);
+        if (!_group(verdict, limits, inForce, offered, moves, IMarginOracle.Refusal.SlopeStepUp)) return;
+        verdict.accepted = _isInTime(verdict, market.current, moves, terms);
     }
 
     /// @notice Reverts when a configuration contradicts itself or sets a limit that its group does not have.
@@ -88,6 +104,24 @@ library MarginBounds {
                 );
             }
         }
+        return true;
+    }
+
+    /// @dev One rise within the minimum delay of the last is a correction, so that no delay holds up the repair of a
+    /// wrong figure; a second one waits, so that steps cannot be taken one upon the other.
+    function _isInTime(Verdict memory verdict, uint256 inForce, Moves memory moves, Terms memory terms)
+        private
+        pure
+        returns (bool)
+    {
+        verdict.isCorrection = false;
+        if (!moves.areLimited || !verdict.rises || terms.risesAreLifted) return true;
+        uint256 since = MarginWords.roseSecondsBefore(inForce, MarginWords.time(inForce) + moves.riseSeconds);
+        if (since >= terms.minimumDelaySeconds) return true;
+        if (MarginWords.isCorrected(inForce)) {
+            return _refuse(verdict, IMarginOracle.Refusal.RiseTooSoon, since, terms.minimumDelaySeconds);
+        }
+        verdict.isCorrection = true;
         return true;
     }
 
@@ -123,12 +157,15 @@ library MarginBounds {
                 return _refuse(verdict, IMarginOracle.Refusal.AboveMaximum, inForce, offered);
             }
             if (!moves.areLimited) return true;
+            if (offered == inForce) return true;
             if (offered > inForce) {
+                verdict.rises = true;
                 if (moves.risesAreLifted) return true;
-                if (offered - inForce <= _allowedRise(limits, inForce, moves.elapsedSeconds, riseReason)) return true;
+                if (offered - inForce <= _allowedRise(limits, inForce, moves.riseSeconds, riseReason)) return true;
                 return _refuse(verdict, riseReason, inForce, offered);
             }
-            if (inForce - offered <= MarginWords.fallHourly(limits) * moves.elapsedSeconds / HOUR) return true;
+            verdict.falls = true;
+            if (inForce - offered <= MarginWords.fallHourly(limits) * moves.fallSeconds / HOUR) return true;
             return _refuse(verdict, IMarginOracle.Refusal.RateDown, inForce, offered);
         }
     }

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.24;
 
-import {Ownable, Ownable2Step} from "@openzeppelin/contracts/access/Ownable2Step.sol";
 import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {BlockHashes} from "./BlockHashes.sol";
-import {IMarginOracle} from "./IMarginOracle.sol";
 import {MarginBounds} from "./MarginBounds.sol";
+import {MarginDwell} from "./MarginDwell.sol";
+import {MarginGovernance} from "./MarginGovernance.sol";
 import {MarginStore} from "./MarginStore.sol";
 import {MarginWords} from "./MarginWords.sol";
 import {ReportCodec} from "./ReportCodec.sol";
@@ -14,18 +14,13 @@ import {ReportCodec} from "./ReportCodec.sol";
 /// @title Margin oracle.
 /// @notice Takes reports that a quorum signed, within limits that the owner set, and answers for their age.
 /// @dev The signers travel in calldata; only the hash of their set is stored.
-contract MarginOracle is MarginStore, Ownable2Step {
+contract MarginOracle is MarginGovernance {
     using MarginBounds for MarginWords.Market;
+    using MarginDwell for MarginWords.Market;
 
     uint256 private constant PREVIOUS_ROOT_SECONDS = 5 minutes;
-    uint256 private constant MAXIMUM_SIGNERS = 32;
 
-    BlockHashSource public immutable blockHashSource;
-
-    constructor(address owner, BlockHashSource source, uint32 heartbeat) Ownable(owner) {
-        blockHashSource = source;
-        _setHeartbeat(heartbeat);
-    }
+    constructor(Setup memory setup) MarginStore(setup) MarginGovernance(setup) {}
 
     // ------------------------------------------------------------------ posting
 
@@ -34,7 +29,7 @@ contract MarginOracle is MarginStore, Ownable2Step {
         Head memory head = _head;
         (uint256 marketCount, bytes32 digest) = _accept(packed, head, report);
         _recordHead(report, head);
-        uint256[] memory margins = _recordMarkets(packed, report, marketCount);
+        uint256[] memory margins = _recordMarkets(packed, report, head, marketCount);
         emit ReportPosted(
             report.sequence,
             digest,
@@ -51,10 +46,12 @@ contract MarginOracle is MarginStore, Ownable2Step {
     function preview(bytes calldata packed) external view returns (bytes32 digest, uint256 refusals) {
         Report memory report;
         uint256 marketCount;
-        (marketCount, digest) = _accept(packed, _head, report);
+        Head memory head = _head;
+        (marketCount, digest) = _accept(packed, head, report);
         MarginBounds.Verdict memory verdict;
+        MarginBounds.Terms memory terms = _terms(report, head);
         for (uint256 i = 0; i < marketCount; ++i) {
-            _judge(report, ReportCodec.marketAt(packed, i), verdict);
+            _judge(report, ReportCodec.marketAt(packed, i), terms, verdict);
             if (!verdict.accepted) ++refusals;
         }
     }
@@ -63,35 +60,15 @@ contract MarginOracle is MarginStore, Ownable2Step {
         return _hashTypedDataV4(ReportCodec.hash(report, ReportCodec.hashMarkets(report.markets)));
     }
 
-    // ------------------------------------------------------------------ owner
-
-    function setSigners(uint8 threshold, uint8 stepThreshold, address[] calldata signers) external onlyOwner {
-        uint256 count = signers.length;
-        if (
-            count > MAXIMUM_SIGNERS || 2 * uint256(threshold) <= count || stepThreshold <= threshold
-                || stepThreshold > count
-        ) revert InvalidSignerSet();
-        uint32 epoch = ++signerSetEpoch;
-        bytes memory preimage = abi.encodePacked(epoch, threshold, stepThreshold);
-        address previous = address(0);
-        for (uint256 i = 0; i < count; ++i) {
-            if (signers[i] <= previous) revert InvalidSignerSet();
-            previous = signers[i];
-            preimage = bytes.concat(preimage, bytes20(previous));
-        }
-        signerSetHash = keccak256(preimage);
-        emit SignerSetChanged(epoch, threshold, stepThreshold, signers);
-    }
-
-    function configureMarket(uint32 marketId, string calldata name, MarketConfig calldata config) external onlyOwner {
-        MarginBounds.requireSound(config);
-        MarginWords.Market storage market = _markets[marketId];
-        (market.firstLimits, market.secondLimits) = MarginWords.packLimits(config);
-        emit MarketConfigured(marketId, name, config);
-    }
-
-    function setHeartbeat(uint32 newHeartbeatSeconds) external onlyOwner {
-        _setHeartbeat(newHeartbeatSeconds);
+    function applyPending(uint32 marketId) external {
+        if (_head.isPaused) revert PostsPaused();
+        uint256 current = _fresh(marketId);
+        if (!MarginWords.isPending(current)) revert NothingPending(marketId);
+        uint256 pending = _markets[marketId].pending;
+        uint40 effective = uint40(MarginWords.time(pending));
+        if (block.timestamp < effective) revert PendingNotReady(effective, block.timestamp);
+        _markets[marketId].current = MarginDwell.applied(current, pending);
+        emit PendingApplied(marketId, MarginWords.announced(marketId, pending));
     }
 
     // ------------------------------------------------------------------ inside
@@ -102,6 +79,7 @@ contract MarginOracle is MarginStore, Ownable2Step {
         view
         returns (uint256 marketCount, bytes32 digest)
     {
+        if (head.isPaused) revert PostsPaused();
         ReportCodec.Attestation memory attestation;
         marketCount = ReportCodec.decode(packed, report, attestation);
         if (attestation.setHash != signerSetHash) {
@@ -116,6 +94,7 @@ contract MarginOracle is MarginStore, Ownable2Step {
 
     function _requireNewer(Report memory report, Head memory head) private view {
         if (report.sequence <= head.sequence) revert SequenceNotIncreasing(head.sequence, report.sequence);
+        if (report.sequence > type(uint48).max) revert SequenceTooLarge(report.sequence);
         if (report.referenceBlock <= head.referenceBlock) {
             revert ReferenceBlockNotIncreasing(head.referenceBlock, report.referenceBlock);
         }
@@ -166,28 +145,29 @@ contract MarginOracle is MarginStore, Ownable2Step {
             Math.min(block.timestamp + PREVIOUS_ROOT_SECONDS, uint256(head.referenceTimestamp) + head.heartbeatSeconds);
         uint256 rootIndex = 1 - head.rootIndex;
         _accountsRoots[rootIndex] = report.accountsRoot;
-        // One write in place of one for each field; the order is that of the struct, the first field lowest.
-        uint256 word = report.sequence | uint256(report.referenceBlock) << 64 | uint256(report.referenceTimestamp)
-            << 128 | previousRootUntil << 168 | uint256(head.heartbeatSeconds) << 208 | rootIndex << 240;
+        // One write in place of one for each field; the order is that of the struct, the first field lowest. A block
+        // whose hash is known and a time that is not in the future fit their fields; a post finds no pause to keep.
+        uint256 word = report.sequence | uint256(report.referenceBlock) << 48 | uint256(report.referenceTimestamp) << 96
+            | previousRootUntil << 136 | uint256(head.heartbeatSeconds) << 176 | uint256(head.dwellSeconds) << 200
+            | uint256(head.minimumDelaySeconds) << 224 | rootIndex << 240;
         assembly ("memory-safe") {
             sstore(_head.slot, word)
         }
     }
 
-    /// @dev Stores the tuples that pass and returns their words as in calldata.
-    function _recordMarkets(bytes calldata packed, Report memory report, uint256 marketCount)
+    /// @dev Stores the tuples that pass and returns, as in calldata, what is in force of each of their markets.
+    function _recordMarkets(bytes calldata packed, Report memory report, Head memory head, uint256 marketCount)
         private
         returns (uint256[] memory margins)
     {
         margins = new uint256[](marketCount);
         uint256 accepted = 0;
         MarginBounds.Verdict memory verdict;
+        MarginBounds.Terms memory terms = _terms(report, head);
         for (uint256 i = 0; i < marketCount; ++i) {
-            uint256 market = ReportCodec.marketAt(packed, i);
-            (uint32 marketId, uint256 offered) = _judge(report, market, verdict);
+            (uint32 marketId, uint256 offered) = _judge(report, ReportCodec.marketAt(packed, i), terms, verdict);
             if (verdict.accepted) {
-                _markets[marketId].current = offered;
-                margins[accepted++] = market;
+                margins[accepted++] = _settle(marketId, report.sequence, offered, terms.dwellSeconds, verdict);
             } else {
                 emit MarketRefused(marketId, report.sequence, verdict.reason, verdict.inForce, verdict.offered);
             }
@@ -197,20 +177,37 @@ contract MarginOracle is MarginStore, Ownable2Step {
         }
     }
 
-    /// @dev What `post` and `preview` decide alike about one market, given as its word in calldata.
-    function _judge(Report memory report, uint256 market, MarginBounds.Verdict memory verdict)
-        private
-        view
-        returns (uint32 marketId, uint256 offered)
-    {
-        marketId = uint32(market >> 192);
-        offered = MarginWords.packTuple(market, report.referenceTimestamp);
-        _markets[marketId].judge(offered, report.exceedsStep, verdict);
+    function _settle(
+        uint32 marketId,
+        uint64 sequence,
+        uint256 offered,
+        uint256 dwellSeconds,
+        MarginBounds.Verdict memory verdict
+    ) private returns (uint256) {
+        MarginWords.Market storage market = _markets[marketId];
+        MarginDwell.Outcome memory outcome = market.settle(offered, verdict, dwellSeconds);
+        market.current = outcome.inForce;
+        if (outcome.waits) {
+            market.pending = outcome.pending;
+            uint40 effective = uint40(MarginWords.time(outcome.pending));
+            emit LooseningPending(marketId, sequence, effective, MarginWords.announced(marketId, outcome.pending));
+        }
+        return MarginWords.announced(marketId, outcome.inForce);
     }
 
-    function _setHeartbeat(uint32 heartbeat) private {
-        if (heartbeat == 0) revert InvalidConfiguration();
-        _head.heartbeatSeconds = heartbeat;
-        emit HeartbeatChanged(heartbeat);
+    /// @dev What `post` and `preview` decide alike about one market, given as its word in calldata.
+    function _judge(
+        Report memory report,
+        uint256 market,
+        MarginBounds.Terms memory terms,
+        MarginBounds.Verdict memory verdict
+    ) private view returns (uint32 marketId, uint256 offered) {
+        marketId = uint32(market >> 192);
+        offered = MarginWords.packTuple(market, report.referenceTimestamp);
+        _markets[marketId].judge(offered, terms, verdict);
+    }
+
+    function _terms(Report memory report, Head memory head) private pure returns (MarginBounds.Terms memory) {
+        return MarginBounds.Terms(report.exceedsStep, head.dwellSeconds, head.minimumDelaySeconds);
     }
 }

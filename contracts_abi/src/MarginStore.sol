@@ -6,19 +6,23 @@ import {MerkleProof} from "@openzeppelin/contracts/utils/cryptography/MerkleProo
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {IMarginOracle} from "./IMarginOracle.sol";
 import {MarginWords} from "./MarginWords.sol";
+import {SequencerUptime} from "./SequencerUptime.sol";
 
 /// @title What the margin oracle stores, and everything that is read from it.
 /// @dev Laid out for few writes: a post touches the head (one slot), one of two accounts roots, and one slot for each
 /// market. Every read answers for the age of what it returns.
 abstract contract MarginStore is IMarginOracle, EIP712 {
-    /// @dev What is known of the last report, in one slot; 8 bits are left for the guardian's pause.
+    /// @dev What is known of the last report and what every report and read is timed by, in one slot.
     struct Head {
-        uint64 sequence;
-        uint64 referenceBlock;
+        uint48 sequence;
+        uint48 referenceBlock;
         uint40 referenceTimestamp;
         uint40 previousRootUntil;
-        uint32 heartbeatSeconds;
+        uint24 heartbeatSeconds;
+        uint24 dwellSeconds;
+        uint16 minimumDelaySeconds;
         uint8 rootIndex;
+        bool isPaused;
     }
 
     string public constant VERSION = "1";
@@ -29,6 +33,10 @@ abstract contract MarginStore is IMarginOracle, EIP712 {
     uint256 private constant MAINTENANCE_FIELD = 2;
     uint256 private constant SLOPE_FIELD = 4;
 
+    BlockHashSource public immutable blockHashSource;
+    address public immutable sequencerUptimeFeed;
+    uint32 public immutable sequencerGraceSeconds;
+
     bytes32 public signerSetHash;
     uint32 public signerSetEpoch;
     Head internal _head;
@@ -36,21 +44,21 @@ abstract contract MarginStore is IMarginOracle, EIP712 {
     bytes32[2] internal _accountsRoots;
     mapping(uint32 marketId => MarginWords.Market) internal _markets;
 
-    constructor() EIP712("MarginOracle", VERSION) {}
+    constructor(Setup memory setup) EIP712("MarginOracle", VERSION) {
+        blockHashSource = setup.blockHashSource;
+        sequencerUptimeFeed = setup.sequencerUptimeFeed;
+        sequencerGraceSeconds = setup.sequencerGraceSeconds;
+    }
 
     // ------------------------------------------------------------------ reading markets
 
     function margin(uint32 marketId) external view returns (CurrentMargin memory) {
-        uint256 tuple = _posted(marketId);
-        uint256 heartbeat = _head.heartbeatSeconds;
-        uint256 age = block.timestamp - MarginWords.time(tuple);
-        if (age > heartbeat) revert Stale(age, heartbeat);
-        return MarginWords.unpackTuple(tuple);
+        return MarginWords.unpackTuple(_fresh(marketId));
     }
 
     function tryMargin(uint32 marketId) external view returns (bool ok, CurrentMargin memory current) {
         current = MarginWords.unpackTuple(_markets[marketId].current);
-        ok = current.referenceTimestamp != 0 && _isFresh(current.referenceTimestamp);
+        ok = current.referenceTimestamp != 0 && _isFresh(current.referenceTimestamp) && _isSequencerUp();
     }
 
     function marginUnsafe(uint32 marketId) external view returns (CurrentMargin memory) {
@@ -66,10 +74,11 @@ abstract contract MarginStore is IMarginOracle, EIP712 {
         uint256 side = isLong ? 0 : 1;
         uint256 ratio;
         if (purpose == Purpose.Liquidating) {
+            requireSequencerUp();
             ratio = MarginWords.valueAt(tuple, MAINTENANCE_FIELD + side);
         } else {
             ratio = MarginWords.valueAt(tuple, side);
-            if (!_isFresh(MarginWords.time(tuple))) {
+            if (!_isFresh(MarginWords.time(tuple)) || !_isSequencerUp()) {
                 ratio = Math.max(ratio, MarginWords.fallbackInitialPpm(_markets[marketId].firstLimits));
             }
         }
@@ -79,9 +88,36 @@ abstract contract MarginStore is IMarginOracle, EIP712 {
         );
     }
 
+    function requireFresh(uint32 marketId) external view {
+        _fresh(marketId);
+    }
+
+    function requireSequencerUp() public view {
+        if (sequencerUptimeFeed == address(0)) return;
+        (bool isUp, uint256 until) = SequencerUptime.stateOf(sequencerUptimeFeed, sequencerGraceSeconds);
+        if (!isUp) revert SequencerDown();
+        if (block.timestamp < until) revert SequencerGracePeriod(until);
+    }
+
+    function marketState(uint32 marketId) external view returns (MarketState memory state) {
+        uint256 tuple = _markets[marketId].current;
+        if (tuple == 0) return state;
+        state.current = MarginWords.unpackTuple(tuple);
+        if (MarginWords.isPending(tuple)) {
+            uint256 pending = _markets[marketId].pending;
+            state.pending = MarginWords.unpackTuple(MarginWords.withTime(pending, MarginWords.time(tuple)));
+            state.pendingTimestamp = uint40(MarginWords.time(pending));
+        }
+        uint256 time = MarginWords.time(tuple);
+        state.lastRiseTimestamp = uint40(time - MarginWords.roseSecondsBefore(tuple, time));
+        state.isCorrected = MarginWords.isCorrected(tuple);
+        state.roundId = MarginWords.roundId(tuple);
+    }
+
     // ------------------------------------------------------------------ reading accounts
 
     function verifyAccount(AccountLeaf calldata leaf, bytes32[] calldata proof, bool reducesRisk) external view {
+        if (!reducesRisk) requireSequencerUp();
         Head memory head = _head;
         bool isLatest = leaf.referenceBlock == head.referenceBlock;
         if (isLatest) {
@@ -106,7 +142,15 @@ abstract contract MarginStore is IMarginOracle, EIP712 {
 
     // ------------------------------------------------------------------ state
 
-    function heartbeatSeconds() external view returns (uint32) {
+    function timing() external view returns (Timing memory) {
+        return Timing(_head.heartbeatSeconds, _head.dwellSeconds, _head.minimumDelaySeconds);
+    }
+
+    function isPaused() external view returns (bool) {
+        return _head.isPaused;
+    }
+
+    function heartbeatSeconds() external view returns (uint24) {
         return _head.heartbeatSeconds;
     }
 
@@ -139,6 +183,21 @@ abstract contract MarginStore is IMarginOracle, EIP712 {
             if (_markets[marketId].firstLimits == 0) revert UnknownMarket(marketId);
             revert NeverPosted(marketId);
         }
+    }
+
+    /// @dev The tuple in force, young enough and with everybody able to act on it.
+    function _fresh(uint32 marketId) internal view returns (uint256 tuple) {
+        tuple = _posted(marketId);
+        uint256 heartbeat = _head.heartbeatSeconds;
+        uint256 age = block.timestamp - MarginWords.time(tuple);
+        if (age > heartbeat) revert Stale(age, heartbeat);
+        requireSequencerUp();
+    }
+
+    function _isSequencerUp() private view returns (bool) {
+        if (sequencerUptimeFeed == address(0)) return true;
+        (bool isUp, uint256 until) = SequencerUptime.stateOf(sequencerUptimeFeed, sequencerGraceSeconds);
+        return isUp && block.timestamp >= until;
     }
 
     function _isFresh(uint256 referenceTimestamp) private view returns (bool) {

@@ -6,15 +6,19 @@ import {IMarginOracle} from "./IMarginOracle.sol";
 /// @title How a market lies in storage: a tuple in one word, its limits in two.
 /// @dev Packed by hand, so that a post moves words and not fields.
 ///
-/// Tuple, from the top: 24 bits unused, six values of 32 bits in the order of `MarketMargin`, time of 40 bits.
+/// Tuple, from the top: seconds from its last rise to its time (16 bits, stopping at 65,535), ordinal among the tuples
+/// of its time (6 bits, stopping at 63), whether that rise was a correction (1), whether a looser tuple waits (1), six
+/// values of 32 bits in the order of `MarketMargin`, time of 40 bits. A tuple that is offered or waits has only values
+/// and time.
 /// Limits of a group, five lanes of 32 bits, the highest first: minimum, maximum, stepRelativePpm (maintenance:
 /// riseHourly), stepMinimum, fallHourly.
 /// First word of limits: fallback (32 bits), initial (160), maintenance's minimum and maximum (64).
 /// Second word: maintenance's other three (96), slope (160).
 /// A first word of zero means that the market does not exist.
 library MarginWords {
-    /// @dev Slots: 0 the tuple in force; 1 the looser tuple that waits for its time (the same layout, its time that
-    /// of taking effect; nothing writes it while every report takes effect at once); 2 and 3 the limits.
+    /// @dev Slots: 0 the tuple in force; 1 the looser tuple that waits, its time that of taking effect, without meaning
+    /// unless the tuple in force says that one waits (so a report with nothing pending never reads it); 2 and 3 the
+    /// limits.
     struct Market {
         uint256 current;
         uint256 pending;
@@ -22,12 +26,23 @@ library MarginWords {
         uint256 secondLimits;
     }
 
+    uint256 internal constant PENDING_FLAG = 1 << 232;
+    uint256 private constant CORRECTED_FLAG = 1 << 233;
+    uint256 private constant ORDINAL_SHIFT = 234;
+    uint256 private constant ORDINAL_MAXIMUM = 63;
+    uint256 private constant ROSE_SHIFT = 240;
+    uint256 private constant ROSE_MAXIMUM = type(uint16).max;
+    uint256 private constant TIME_BITS = 40;
+    uint256 private constant TIME_MASK = type(uint40).max;
+    uint256 private constant VALUES_MASK = uint256(type(uint192).max) << TIME_BITS;
+    uint256 private constant VALUE_BITS = 32;
+
     // ------------------------------------------------------------------ tuple
 
     /// @notice A tuple's word.
     /// @param values The six values, as in the low 192 bits of a market in calldata.
     function packTuple(uint256 values, uint256 referenceTimestamp) internal pure returns (uint256) {
-        return uint256(uint192(values)) << 40 | uint40(referenceTimestamp);
+        return uint256(uint192(values)) << TIME_BITS | uint40(referenceTimestamp);
     }
 
     function unpackTuple(uint256 tuple) internal pure returns (IMarginOracle.CurrentMargin memory) {
@@ -45,13 +60,85 @@ library MarginWords {
     /// @notice Value `field` (0 ... 5, in the order of `MarketMargin`) of a tuple.
     function valueAt(uint256 tuple, uint256 field) internal pure returns (uint256) {
         unchecked {
-            return uint32(tuple >> (200 - 32 * field));
+            return uint32(tuple >> (200 - VALUE_BITS * field));
         }
     }
 
-    /// @notice Reference time of a tuple; zero when there is none.
+    /// @notice The six values, as in the low 192 bits of a market in calldata.
+    function valuesOf(uint256 tuple) internal pure returns (uint256) {
+        return uint192(tuple >> TIME_BITS);
+    }
+
+    /// @notice Time of a tuple; zero when there is none.
     function time(uint256 tuple) internal pure returns (uint256) {
         return uint40(tuple);
+    }
+
+    function withTime(uint256 tuple, uint256 newTime) internal pure returns (uint256) {
+        return packTuple(valuesOf(tuple), newTime);
+    }
+
+    /// @notice The tuple in force with other values, as its next ordinal.
+    function withValues(uint256 tuple, uint256 values) internal pure returns (uint256) {
+        return _nextOrdinal(tuple) & ~VALUES_MASK | values & VALUES_MASK;
+    }
+
+    /// @notice Values of both, each the larger of the two; no time.
+    function maximum(uint256 left, uint256 right) internal pure returns (uint256 larger) {
+        unchecked {
+            for (uint256 shift = TIME_BITS; shift < 232; shift += VALUE_BITS) {
+                uint256 lane = uint256(type(uint32).max) << shift;
+                (uint256 a, uint256 b) = (left & lane, right & lane);
+                larger |= a > b ? a : b;
+            }
+        }
+    }
+
+    /// @notice The word in force after `before`: given values, the time of `offered`; nothing waits.
+    function succeed(uint256 before, uint256 values, uint256 offered, bool rises, bool isCorrection)
+        internal
+        pure
+        returns (uint256 word)
+    {
+        word = values & VALUES_MASK | offered & TIME_MASK;
+        if (before == 0) return word | ROSE_MAXIMUM << ROSE_SHIFT;
+        if (time(offered) == time(before)) {
+            word |= _nextOrdinal(before) & (ORDINAL_MAXIMUM << ORDINAL_SHIFT);
+        }
+        if (rises) return isCorrection ? word | CORRECTED_FLAG : word;
+        uint256 ago = roseSecondsBefore(before, time(offered));
+        if (ago > ROSE_MAXIMUM) ago = ROSE_MAXIMUM;
+        return word | ago << ROSE_SHIFT | before & CORRECTED_FLAG;
+    }
+
+    /// @notice Seconds from the last rise of the tuple in force to a time not before its own.
+    function roseSecondsBefore(uint256 tuple, uint256 timestamp) internal pure returns (uint256) {
+        unchecked {
+            return (tuple >> ROSE_SHIFT) + timestamp - time(tuple);
+        }
+    }
+
+    /// @notice A tuple as events carry it: its market and its values.
+    function announced(uint32 marketId, uint256 tuple) internal pure returns (uint256) {
+        return uint256(marketId) << 192 | valuesOf(tuple);
+    }
+
+    function isPending(uint256 tuple) internal pure returns (bool) {
+        return tuple & PENDING_FLAG != 0;
+    }
+
+    function isCorrected(uint256 tuple) internal pure returns (bool) {
+        return tuple & CORRECTED_FLAG != 0;
+    }
+
+    /// @notice Reference time times 64 plus the ordinal.
+    function roundId(uint256 tuple) internal pure returns (uint80) {
+        return uint80(time(tuple) << 6 | tuple >> ORDINAL_SHIFT & ORDINAL_MAXIMUM);
+    }
+
+    function _nextOrdinal(uint256 tuple) private pure returns (uint256) {
+        bool isLast = tuple >> ORDINAL_SHIFT & ORDINAL_MAXIMUM == ORDINAL_MAXIMUM;
+        return isLast ? tuple : tuple + (1 << ORDINAL_SHIFT);
     }
 
     // ------------------------------------------------------------------ limits

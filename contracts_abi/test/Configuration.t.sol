@@ -80,11 +80,11 @@ contract ConfigurationTest is OracleFixture {
     function test_only_the_owner_configures() external {
         bytes memory reason = abi.encodeWithSelector(Ownable.OwnableUnauthorizedAccount.selector, address(this));
         vm.expectRevert(reason);
-        oracle.setSigners(3, 4, set.addresses);
+        oracle.setSigners(signerSet(set));
         vm.expectRevert(reason);
         oracle.configureMarket(1, "x", defaultConfig());
         vm.expectRevert(reason);
-        oracle.setHeartbeat(1);
+        oracle.setTiming(IMarginOracle.Timing(1, 0, 0));
     }
 
     function test_ownership_moves_in_two_steps() external {
@@ -99,8 +99,10 @@ contract ConfigurationTest is OracleFixture {
     function test_heartbeat_is_never_zero() external {
         vm.prank(OWNER);
         vm.expectRevert(IMarginOracle.InvalidConfiguration.selector);
-        oracle.setHeartbeat(0);
+        oracle.setTiming(IMarginOracle.Timing(0, 0, 0));
+        IMarginOracle.Setup memory setup = defaultSetup();
+        setup.timing.heartbeatSeconds = 0;
         vm.expectRevert(IMarginOracle.InvalidConfiguration.selector);
-        new MarginOracle(OWNER, IMarginOracle.BlockHashSource.Evm, 0);
+        new MarginOracle(setup);
     }
 }

@@ -105,8 +105,7 @@ contract IncidentsTest is OracleFixture {
     /// every read at once.
     function test_incident_i11_the_heartbeat_lives_in_the_oracle() external {
         oracle.margin(1);
-        vm.prank(OWNER);
-        oracle.setHeartbeat(20 minutes);
+        setTiming(20 minutes, 0, 0);
         vm.expectRevert(abi.encodeWithSelector(IMarginOracle.Stale.selector, 1 hours, 20 minutes));
         oracle.margin(1);
         vm.assertTrue(oracle.accountsStale(), "the accounts kept the old heartbeat");

@@ -9,8 +9,9 @@ import {Test} from "./Test.sol";
 /// @dev The packing here is written from the interface's text, not from `ReportCodec`, so that the two check each
 /// other.
 abstract contract OracleFixture is Test {
-    uint32 internal constant HEARTBEAT = 1 hours;
+    uint24 internal constant HEARTBEAT = 1 hours;
     address internal constant OWNER = address(0xA11);
+    address internal constant GUARDIAN = address(0x6A7D);
     address internal constant STRANGER = address(0x57A);
 
     struct SignerSet {
@@ -29,11 +30,33 @@ abstract contract OracleFixture is Test {
         oracle = newOracle(IMarginOracle.BlockHashSource.Evm);
         set = newSignerSet(signerCount, threshold, stepThreshold);
         vm.prank(OWNER);
-        oracle.setSigners(threshold, stepThreshold, set.addresses);
+        oracle.setSigners(signerSet(set));
     }
 
     function newOracle(IMarginOracle.BlockHashSource source) internal returns (MarginOracle) {
-        return MarginOracle(deploy("MarginOracle", abi.encode(OWNER, source, HEARTBEAT)));
+        IMarginOracle.Setup memory setup = defaultSetup();
+        setup.blockHashSource = source;
+        return newOracle(setup);
+    }
+
+    function newOracle(IMarginOracle.Setup memory setup) internal returns (MarginOracle) {
+        return MarginOracle(deploy("MarginOracle", abi.encode(setup)));
+    }
+
+    /// @dev Everything takes effect at once: no dwell, no delay. Tests of those set them.
+    function defaultSetup() internal pure returns (IMarginOracle.Setup memory setup) {
+        setup.owner = OWNER;
+        setup.guardian = GUARDIAN;
+        setup.timing.heartbeatSeconds = HEARTBEAT;
+    }
+
+    function signerSet(SignerSet memory from) internal pure returns (IMarginOracle.SignerSet memory) {
+        return IMarginOracle.SignerSet(from.threshold, from.stepThreshold, from.addresses);
+    }
+
+    function setTiming(uint24 heartbeat, uint24 dwell, uint16 minimumDelay) internal {
+        vm.prank(OWNER);
+        oracle.setTiming(IMarginOracle.Timing(heartbeat, dwell, minimumDelay));
     }
 
     /// @dev Keys 1 ... n, ordered by address.

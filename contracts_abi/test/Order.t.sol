@@ -97,7 +97,7 @@ contract OrderTest is OracleFixture {
     function redeploy(IMarginOracle.BlockHashSource source) internal {
         oracle = newOracle(source);
         vm.prank(OWNER);
-        oracle.setSigners(set.threshold, set.stepThreshold, set.addresses);
+        oracle.setSigners(signerSet(set));
     }
 
     function test_history_contract_proves_older_blocks() external {

@@ -183,7 +183,7 @@ contract PostTest is OracleFixture {
     // ------------------------------------------------------------------ digest
 
     function testFuzz_packed_and_structured_reports_have_one_digest(
-        uint64 sequence,
+        uint48 sequence,
         bytes32 model,
         bytes32 root,
         uint32 accounts,

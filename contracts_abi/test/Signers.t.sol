@@ -35,7 +35,7 @@ contract SignersTest is OracleFixture {
     function test_rotation_kills_signatures_in_flight() external {
         bytes memory packed = packSigned(draft(1));
         vm.prank(OWNER);
-        oracle.setSigners(3, 4, set.addresses);
+        oracle.setSigners(signerSet(set));
         refuses(packed, abi.encodeWithSelector(IMarginOracle.WrongEpoch.selector, 2, 1));
         postDefaults(1);
     }
@@ -129,7 +129,7 @@ contract SignersTest is OracleFixture {
     function refusesSet(uint8 threshold, uint8 stepThreshold, address[] memory signers) internal {
         vm.prank(OWNER);
         vm.expectRevert(IMarginOracle.InvalidSignerSet.selector);
-        oracle.setSigners(threshold, stepThreshold, signers);
+        oracle.setSigners(IMarginOracle.SignerSet(threshold, stepThreshold, signers));
     }
 
     function test_signer_sets_that_are_refused() external {
