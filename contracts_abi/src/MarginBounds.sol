@@ -2,79 +2,69 @@
 pragma solidity ^0.8.24;
 
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
+import {LibBit} from "solady/utils/LibBit.sol";
+import {HeadWords} from "./HeadWords.sol";
 import {IMarginOracle} from "./IMarginOracle.sol";
 import {MarginWords} from "./MarginWords.sol";
 
 /// @title What a new tuple may be, given the tuple in force and the market's limits.
 /// @dev A tuple passes whole or is refused whole; nothing is ever clamped to a limit. Limits round down: none is ever
-/// exceeded by a fraction.
+/// exceeded by a fraction. The three values of a side are judged at once, in the lanes of `MarginWords.side`.
 library MarginBounds {
+    using HeadWords for uint256;
+
     uint256 private constant PPM = 1e6;
     uint256 private constant HOUR = 3600;
-    uint256 private constant SIDES = 2;
-    /// @dev Long and short, 32 bits each.
-    uint256 private constant GROUP_BITS = 64;
 
-    /// @dev `reason`, `inForce` and `offered` are those of the field that failed, and mean nothing when accepted.
-    /// `rises`, `falls` and `isCorrection` say what an accepted tuple does to the tuple in force.
+    /// @dev Failures are bits of one word: in each lane, from the top, four for the long side and four for the short
+    /// one, each in the order below minimum, above maximum, rises too far, falls too far. So the highest bit is the
+    /// first failure in the order of the fields.
+    uint256 private constant SHORT_SIDE = 4;
+    uint256 private constant ABOVE_MAXIMUM = 1;
+    uint256 private constant RISES_TOO_FAR = 2;
+    uint256 private constant FALLS_TOO_FAR = 3;
+
+    /// @dev What an accepted tuple does to the tuple in force, or why it is refused. `reason`, `inForce` and `offered`
+    /// are those of the field that failed, and mean nothing when accepted.
     struct Verdict {
         bool accepted;
-        IMarginOracle.Refusal reason;
-        uint256 inForce;
-        uint256 offered;
         bool rises;
         bool falls;
         bool isCorrection;
-    }
-
-    /// @dev What the limits of movement are taken over, the same for all markets of a report.
-    struct Terms {
-        bool risesAreLifted;
-        uint256 dwellSeconds;
-        uint256 minimumDelaySeconds;
-    }
-
-    /// @dev How far a tuple may move: not at all limited, or by the limits of each group over the elapsed time, of
-    /// which the higher quorum lifts those of rises.
-    struct Moves {
-        bool areLimited;
-        bool risesAreLifted;
-        uint256 riseSeconds;
-        uint256 fallSeconds;
+        IMarginOracle.Refusal reason;
+        uint256 inForce;
+        uint256 offered;
     }
 
     /// @notice Judges a tuple (packed as in `MarginWords`) whose time is not before that of the tuple in force.
-    /// @param terms `risesAreLifted` by the higher quorum (`exceedsStep`); the limits of falls and the absolute range
-    /// never are. A fall has had the dwell before it takes effect, so it may use at least that time: else a heartbeat
-    /// shorter than the dwell would slow it down.
+    /// @param inForce The market's tuple in force, zero when none was posted.
+    /// @param head Whose dwell and minimum delay count, see `HeadWords`. A fall has had the dwell before it takes effect,
+    /// so it may use at least that time: else a heartbeat shorter than the dwell would slow it down.
+    /// @param liftsRises Whether the limits of rises are lifted (`exceedsStep`, signed by the higher quorum); those of
+    /// falls and the absolute range never are.
     /// @param verdict Receives the answer, so that one place in memory serves all markets of a report.
-    function judge(MarginWords.Market storage market, uint256 offered, Terms memory terms, Verdict memory verdict)
-        internal
-        view
-    {
-        uint256 inForce = market.current;
-        uint256 first = market.firstLimits;
-        verdict.accepted = verdict.rises = verdict.falls = false;
-        if (first == 0) {
-            _refuse(verdict, IMarginOracle.Refusal.UnknownMarket, 0, 0);
-            return;
+    function judge(
+        MarginWords.Market storage market,
+        uint256 inForce,
+        uint256 offered,
+        uint256 head,
+        bool liftsRises,
+        Verdict memory verdict
+    ) internal view {
+        (uint256 first, uint256 second) = (market.firstLimits, market.secondLimits);
+        (uint256 long, uint256 short) = (MarginWords.longSide(offered), MarginWords.shortSide(offered));
+        if (first == 0) return _refuse(verdict, IMarginOracle.Refusal.UnknownMarket, 0, 0);
+        if (!_initialCovers(long)) return _refuseInitial(verdict, MarginWords.longSide(inForce), long);
+        if (!_initialCovers(short)) return _refuseInitial(verdict, MarginWords.shortSide(inForce), short);
+        uint256 failures = _outOfRange(first, second, long) | _outOfRange(first, second, short) >> SHORT_SIDE;
+        (verdict.rises, verdict.falls) = (false, false);
+        if (inForce != 0) {
+            (verdict.rises, verdict.falls) = (MarginWords.rises(inForce, offered), MarginWords.rises(offered, inForce));
+            if (verdict.rises && !liftsRises) failures |= _risesTooFar(first, second, inForce, offered);
+            if (verdict.falls) failures |= _fallsTooFar(first, second, inForce, offered, head.dwellSeconds());
         }
-        if (!_initialCoversMaintenance(verdict, inForce, offered)) return;
-        Moves memory moves;
-        moves.areLimited = MarginWords.time(inForce) != 0;
-        moves.risesAreLifted = terms.risesAreLifted;
-        moves.riseSeconds = MarginWords.time(offered) - MarginWords.time(inForce);
-        moves.fallSeconds = Math.max(moves.riseSeconds, terms.dwellSeconds);
-        uint256 second = market.secondLimits;
-        uint256 limits = MarginWords.initialLimits(first);
-        if (!_group(verdict, limits, inForce, offered, moves, IMarginOracle.Refusal.InitialStepUp)) return;
-        limits = MarginWords.maintenanceLimits(first, second);
-        (inForce, offered) = (inForce << GROUP_BITS, offered << GROUP_BITS);
-        if (!_group(verdict, limits, inForce, offered, moves, IMarginOracle.Refusal.MaintenanceRateUp)) return;
-        limits = MarginWords.slopeLimits(second);
-        (inForce, offered) = (inForce << GROUP_BITS, offered << GROUP_BITS);
-        if (!_group(verdict, limits, inForce, offered, moves, IMarginOracle.Refusal.SlopeStepUp)) return;
-        verdict.accepted = _isInTime(verdict, market.current, moves, terms);
+        if (failures != 0) return _refuseField(verdict, inForce, offered, LibBit.fls(failures));
+        _judgeTime(verdict, inForce, offered, head, liftsRises);
     }
 
     /// @notice Reverts when a configuration contradicts itself or sets a limit that its group does not have.
@@ -91,106 +81,134 @@ library MarginBounds {
         if (!isSound || !usesOwnLimitsOnly) revert IMarginOracle.InvalidConfiguration();
     }
 
-    function _initialCoversMaintenance(Verdict memory verdict, uint256 inForce, uint256 offered)
-        private
-        pure
-        returns (bool)
-    {
-        for (uint256 side = 0; side < SIDES; ++side) {
-            uint256 initial = MarginWords.valueAt(offered, side);
-            if (initial < MarginWords.valueAt(offered, side + SIDES)) {
-                return _refuse(
-                    verdict, IMarginOracle.Refusal.InitialBelowMaintenance, MarginWords.valueAt(inForce, side), initial
-                );
-            }
-        }
-        return true;
+    function _initialCovers(uint256 side) private pure returns (bool) {
+        return MarginWords.initialOf(side) >= MarginWords.maintenanceOf(side);
     }
 
-    /// @dev One rise within the minimum delay of the last is a correction, so that no delay holds up the repair of a
-    /// wrong figure; a second one waits, so that steps cannot be taken one upon the other.
-    function _isInTime(Verdict memory verdict, uint256 inForce, Moves memory moves, Terms memory terms)
-        private
-        pure
-        returns (bool)
-    {
-        verdict.isCorrection = false;
-        if (!moves.areLimited || !verdict.rises || terms.risesAreLifted) return true;
-        uint256 since = MarginWords.roseSecondsBefore(inForce, MarginWords.time(inForce) + moves.riseSeconds);
-        if (since >= terms.minimumDelaySeconds) return true;
-        if (MarginWords.isCorrected(inForce)) {
-            return _refuse(verdict, IMarginOracle.Refusal.RiseTooSoon, since, terms.minimumDelaySeconds);
-        }
-        verdict.isCorrection = true;
-        return true;
+    function _outOfRange(uint256 first, uint256 second, uint256 side) private pure returns (uint256) {
+        return MarginWords.lacking(side, MarginWords.minima(first, second))
+            | MarginWords.lacking(MarginWords.maxima(first, second), side) >> ABOVE_MAXIMUM;
     }
 
-    /// @dev Judges both sides of the group that comes first in the (shifted) tuples.
-    function _group(
-        Verdict memory verdict,
-        uint256 limits,
-        uint256 inForce,
-        uint256 offered,
-        Moves memory moves,
-        IMarginOracle.Refusal riseReason
-    ) private pure returns (bool) {
-        uint256 long = MarginWords.valueAt(inForce, 0);
-        uint256 short = MarginWords.valueAt(inForce, 1);
-        return _field(verdict, limits, long, MarginWords.valueAt(offered, 0), moves, riseReason)
-            && _field(verdict, limits, short, MarginWords.valueAt(offered, 1), moves, riseReason);
-    }
-
-    /// @dev Unchecked: amounts have 32 bits, times 40, and what is subtracted is the smaller.
-    function _field(
-        Verdict memory verdict,
-        uint256 limits,
-        uint256 inForce,
-        uint256 offered,
-        Moves memory moves,
-        IMarginOracle.Refusal riseReason
-    ) private pure returns (bool) {
-        unchecked {
-            if (offered < MarginWords.minimum(limits)) {
-                return _refuse(verdict, IMarginOracle.Refusal.BelowMinimum, inForce, offered);
-            }
-            if (offered > MarginWords.maximum(limits)) {
-                return _refuse(verdict, IMarginOracle.Refusal.AboveMaximum, inForce, offered);
-            }
-            if (!moves.areLimited) return true;
-            if (offered == inForce) return true;
-            if (offered > inForce) {
-                verdict.rises = true;
-                if (moves.risesAreLifted) return true;
-                if (offered - inForce <= _allowedRise(limits, inForce, moves.riseSeconds, riseReason)) return true;
-                return _refuse(verdict, riseReason, inForce, offered);
-            }
-            verdict.falls = true;
-            if (inForce - offered <= MarginWords.fallHourly(limits) * moves.fallSeconds / HOUR) return true;
-            return _refuse(verdict, IMarginOracle.Refusal.RateDown, inForce, offered);
-        }
-    }
-
-    function _allowedRise(uint256 limits, uint256 inForce, uint256 elapsedSeconds, IMarginOracle.Refusal riseReason)
+    function _risesTooFar(uint256 first, uint256 second, uint256 inForce, uint256 offered)
         private
         pure
         returns (uint256)
     {
+        uint256 elapsed = _elapsed(inForce, offered);
+        (uint256 long, uint256 short) = (MarginWords.longSide(inForce), MarginWords.shortSide(inForce));
         unchecked {
-            if (riseReason == IMarginOracle.Refusal.MaintenanceRateUp) {
-                return MarginWords.riseHourly(limits) * elapsedSeconds / HOUR;
-            }
-            uint256 relative = MarginWords.stepRelativePpm(limits) * inForce / PPM;
-            uint256 least = MarginWords.stepMinimum(limits);
-            return relative > least ? relative : least;
+            long = MarginWords.lacking(long + _rise(first, second, long, elapsed), MarginWords.longSide(offered));
+            short = MarginWords.lacking(short + _rise(first, second, short, elapsed), MarginWords.shortSide(offered));
         }
+        return (long | short >> SHORT_SIDE) >> RISES_TOO_FAR;
+    }
+
+    function _fallsTooFar(uint256 first, uint256 second, uint256 inForce, uint256 offered, uint256 dwellSeconds)
+        private
+        pure
+        returns (uint256)
+    {
+        uint256 fall = _fall(first, second, Math.max(_elapsed(inForce, offered), dwellSeconds));
+        (uint256 long, uint256 short) = (MarginWords.longSide(offered), MarginWords.shortSide(offered));
+        unchecked {
+            long = MarginWords.lacking(long + fall, MarginWords.longSide(inForce));
+            short = MarginWords.lacking(short + fall, MarginWords.shortSide(inForce));
+        }
+        return (long | short >> SHORT_SIDE) >> FALLS_TOO_FAR;
+    }
+
+    function _elapsed(uint256 inForce, uint256 offered) private pure returns (uint256) {
+        unchecked {
+            return MarginWords.time(offered) - MarginWords.time(inForce);
+        }
+    }
+
+    /// @dev The largest rises of a side, in lanes.
+    function _rise(uint256 first, uint256 second, uint256 before, uint256 elapsedSeconds)
+        private
+        pure
+        returns (uint256)
+    {
+        uint256 maintenance = MarginWords.maintenanceLimits(first, second);
+        return MarginWords.lanes(
+            _step(MarginWords.initialLimits(first), MarginWords.initialOf(before)),
+            _overTime(MarginWords.riseHourly(maintenance), elapsedSeconds),
+            _step(MarginWords.slopeLimits(second), MarginWords.slopeOf(before))
+        );
+    }
+
+    /// @dev The largest falls of either side, in lanes.
+    function _fall(uint256 first, uint256 second, uint256 elapsedSeconds) private pure returns (uint256) {
+        uint256 maintenance = MarginWords.maintenanceLimits(first, second);
+        return MarginWords.lanes(
+            _overTime(MarginWords.fallHourly(MarginWords.initialLimits(first)), elapsedSeconds),
+            _overTime(MarginWords.fallHourly(maintenance), elapsedSeconds),
+            _overTime(MarginWords.fallHourly(MarginWords.slopeLimits(second)), elapsedSeconds)
+        );
+    }
+
+    /// @dev Beyond the largest value a limit limits nothing: cut there, it stays in its lane.
+    function _overTime(uint256 hourly, uint256 elapsedSeconds) private pure returns (uint256) {
+        unchecked {
+            return Math.min(hourly * elapsedSeconds / HOUR, type(uint32).max);
+        }
+    }
+
+    /// @dev Below 2^45, so it stays in its lane.
+    function _step(uint256 limits, uint256 before) private pure returns (uint256) {
+        unchecked {
+            return Math.max(MarginWords.stepRelativePpm(limits) * before / PPM, MarginWords.stepMinimum(limits));
+        }
+    }
+
+    /// @dev One rise within the minimum delay of the last is a correction, so that no delay holds up the repair of a
+    /// wrong figure; a second one waits, so that steps cannot be taken one upon the other.
+    function _judgeTime(Verdict memory verdict, uint256 inForce, uint256 offered, uint256 head, bool liftsRises)
+        private
+        pure
+    {
+        uint256 minimumDelay = head.minimumDelaySeconds();
+        (verdict.accepted, verdict.isCorrection) = (true, false);
+        if (!verdict.rises || liftsRises) return;
+        uint256 since = MarginWords.roseSecondsBefore(inForce, MarginWords.time(offered));
+        if (since >= minimumDelay) return;
+        if (MarginWords.isCorrected(inForce)) {
+            return _refuse(verdict, IMarginOracle.Refusal.RiseTooSoon, since, minimumDelay);
+        }
+        verdict.isCorrection = true;
+    }
+
+    function _refuseInitial(Verdict memory verdict, uint256 before, uint256 side) private pure {
+        _refuse(
+            verdict,
+            IMarginOracle.Refusal.InitialBelowMaintenance,
+            MarginWords.initialOf(before),
+            MarginWords.initialOf(side)
+        );
+    }
+
+    /// @param bit The first failure: lane, side and check, see `SHORT_SIDE`.
+    function _refuseField(Verdict memory verdict, uint256 inForce, uint256 offered, uint256 bit) private pure {
+        uint256 group = 2 - bit / 64;
+        uint256 place = 63 - bit % 64;
+        uint256 field = 2 * group + place / SHORT_SIDE;
+        uint256 check = place % SHORT_SIDE;
+        uint256 reason = uint256(IMarginOracle.Refusal.BelowMinimum) + check;
+        if (check == RISES_TOO_FAR) reason += group;
+        if (check == FALLS_TOO_FAR) reason = uint256(IMarginOracle.Refusal.RateDown);
+        _refuse(
+            verdict,
+            IMarginOracle.Refusal(reason),
+            MarginWords.valueAt(inForce, field),
+            MarginWords.valueAt(offered, field)
+        );
     }
 
     function _refuse(Verdict memory verdict, IMarginOracle.Refusal reason, uint256 inForce, uint256 offered)
         private
         pure
-        returns (bool)
     {
-        (verdict.reason, verdict.inForce, verdict.offered) = (reason, inForce, offered);
-        return false;
+        (verdict.accepted, verdict.reason, verdict.inForce, verdict.offered) = (false, reason, inForce, offered);
     }
 }

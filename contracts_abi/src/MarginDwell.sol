@@ -6,29 +6,22 @@ import {MarginWords} from "./MarginWords.sol";
 
 /// @title How an accepted tuple comes in force: what is tighter at once, what is looser after the dwell.
 library MarginDwell {
-    /// @dev What a tuple did to its market. The pending slot is written only where `waits` says so.
-    struct Outcome {
-        uint256 inForce;
-        uint256 pending;
-        bool waits;
-    }
-
     /// @notice The market's words after a tuple that `MarginBounds.judge` accepted.
+    /// @param before The tuple in force, zero when none was posted.
     /// @param verdict That of the tuple: which way it moves, and whether it is a correction.
+    /// @return inForce The tuple in force from now on; its flag says whether one waits.
+    /// @return pending The tuple that waits, zero when none does; the slot then keeps what it holds, without meaning.
     function settle(
         MarginWords.Market storage market,
+        uint256 before,
         uint256 offered,
         MarginBounds.Verdict memory verdict,
         uint256 dwellSeconds
-    ) internal view returns (Outcome memory outcome) {
-        uint256 before = market.current;
+    ) internal view returns (uint256 inForce, uint256 pending) {
         uint256 values = offered;
-        if (verdict.falls && dwellSeconds != 0) {
-            (values, outcome.pending) = _wait(market, before, offered, dwellSeconds);
-            outcome.waits = outcome.pending != 0;
-        }
-        outcome.inForce = MarginWords.succeed(before, values, offered, verdict.rises, verdict.isCorrection);
-        if (outcome.waits) outcome.inForce |= MarginWords.PENDING_FLAG;
+        if (verdict.falls && dwellSeconds != 0) (values, pending) = _wait(market, before, offered, dwellSeconds);
+        inForce = MarginWords.succeed(before, values, offered, verdict.rises, verdict.isCorrection);
+        if (pending != 0) inForce |= MarginWords.PENDING_FLAG;
     }
 
     /// @notice The word in force once its pending tuple is applied.

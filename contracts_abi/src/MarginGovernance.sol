@@ -3,6 +3,7 @@ pragma solidity ^0.8.24;
 
 import {Ownable, Ownable2Step} from "@openzeppelin/contracts/access/Ownable2Step.sol";
 import {Address} from "@openzeppelin/contracts/utils/Address.sol";
+import {HeadWords} from "./HeadWords.sol";
 import {IMarginOracle} from "./IMarginOracle.sol";
 import {MarginBounds} from "./MarginBounds.sol";
 import {MarginStore} from "./MarginStore.sol";
@@ -13,6 +14,7 @@ import {SignerSets} from "./SignerSets.sol";
 /// @dev A change of the owner's is a call of this contract to itself, announced and delayed: what waits is what is
 /// carried out, byte for byte.
 abstract contract MarginGovernance is MarginStore, Ownable2Step {
+    using HeadWords for uint256;
     using SignerSets for SignerSet;
 
     struct Rotation {
@@ -142,12 +144,12 @@ abstract contract MarginGovernance is MarginStore, Ownable2Step {
     // ------------------------------------------------------------------ guardian
 
     function pause() external onlyGuardian {
-        _head.isPaused = true;
+        _head = _head.withPause(true);
         emit Paused();
     }
 
     function unpause() external onlyGuardian {
-        _head.isPaused = false;
+        _head = _head.withPause(false);
         emit Unpaused();
     }
 
@@ -158,7 +160,7 @@ abstract contract MarginGovernance is MarginStore, Ownable2Step {
 
     function voidAccounts() external onlyGuardian {
         delete _accountsRoots;
-        emit AccountsVoided(_head.referenceBlock);
+        emit AccountsVoided(_head.referenceBlock());
     }
 
     // ------------------------------------------------------------------ inside
@@ -172,9 +174,7 @@ abstract contract MarginGovernance is MarginStore, Ownable2Step {
 
     function _setTiming(Timing memory newTiming) private {
         if (newTiming.heartbeatSeconds == 0) revert InvalidConfiguration();
-        _head.heartbeatSeconds = newTiming.heartbeatSeconds;
-        _head.dwellSeconds = newTiming.dwellSeconds;
-        _head.minimumDelaySeconds = newTiming.minimumDelaySeconds;
+        _head = _head.withTiming(newTiming);
         emit TimingChanged(newTiming);
     }
 
@@ -202,7 +202,7 @@ abstract contract MarginGovernance is MarginStore, Ownable2Step {
 
     /// @dev Nothing to wait for while no margin is in force.
     function _delaySeconds() private view returns (uint256) {
-        return _head.sequence == 0 ? 0 : ownerDelaySeconds;
+        return _head.sequence() == 0 ? 0 : ownerDelaySeconds;
     }
 
     function _requireOwnerFunction(bytes4 selector) private pure {

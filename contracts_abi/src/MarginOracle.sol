@@ -4,6 +4,7 @@ pragma solidity ^0.8.24;
 import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {BlockHashes} from "./BlockHashes.sol";
+import {HeadWords} from "./HeadWords.sol";
 import {MarginBounds} from "./MarginBounds.sol";
 import {MarginDwell} from "./MarginDwell.sol";
 import {MarginGovernance} from "./MarginGovernance.sol";
@@ -15,6 +16,7 @@ import {ReportCodec} from "./ReportCodec.sol";
 /// @notice Takes reports that a quorum signed, within limits that the owner set, and answers for their age.
 /// @dev The signers travel in calldata; only the hash of their set is stored.
 contract MarginOracle is MarginGovernance {
+    using HeadWords for uint256;
     using MarginBounds for MarginWords.Market;
     using MarginDwell for MarginWords.Market;
 
@@ -26,7 +28,7 @@ contract MarginOracle is MarginGovernance {
 
     function post(bytes calldata packed) external {
         Report memory report;
-        Head memory head = _head;
+        uint256 head = _head;
         (uint256 marketCount, bytes32 digest) = _accept(packed, head, report);
         _recordHead(report, head);
         uint256[] memory margins = _recordMarkets(packed, report, head, marketCount);
@@ -46,12 +48,14 @@ contract MarginOracle is MarginGovernance {
     function preview(bytes calldata packed) external view returns (bytes32 digest, uint256 refusals) {
         Report memory report;
         uint256 marketCount;
-        Head memory head = _head;
+        uint256 head = _head;
         (marketCount, digest) = _accept(packed, head, report);
         MarginBounds.Verdict memory verdict;
-        MarginBounds.Terms memory terms = _terms(report, head);
         for (uint256 i = 0; i < marketCount; ++i) {
-            _judge(report, ReportCodec.marketAt(packed, i), terms, verdict);
+            uint256 market = ReportCodec.marketAt(packed, i);
+            uint256 offered = MarginWords.packTuple(market, report.referenceTimestamp);
+            MarginWords.Market storage held = _markets[uint32(market >> 192)];
+            held.judge(held.current, offered, head, report.exceedsStep, verdict);
             if (!verdict.accepted) ++refusals;
         }
     }
@@ -61,7 +65,7 @@ contract MarginOracle is MarginGovernance {
     }
 
     function applyPending(uint32 marketId) external {
-        if (_head.isPaused) revert PostsPaused();
+        if (_head.isPaused()) revert PostsPaused();
         uint256 current = _fresh(marketId);
         if (!MarginWords.isPending(current)) revert NothingPending(marketId);
         uint256 pending = _markets[marketId].pending;
@@ -74,12 +78,12 @@ contract MarginOracle is MarginGovernance {
     // ------------------------------------------------------------------ inside
 
     /// @dev Everything that makes a report acceptable as a whole, cheap checks first; fills `report`.
-    function _accept(bytes calldata packed, Head memory head, Report memory report)
+    function _accept(bytes calldata packed, uint256 head, Report memory report)
         private
         view
         returns (uint256 marketCount, bytes32 digest)
     {
-        if (head.isPaused) revert PostsPaused();
+        if (head.isPaused()) revert PostsPaused();
         ReportCodec.Attestation memory attestation;
         marketCount = ReportCodec.decode(packed, report, attestation);
         if (attestation.setHash != signerSetHash) {
@@ -92,14 +96,14 @@ contract MarginOracle is MarginGovernance {
         _requireSignatures(packed, report, attestation, digest);
     }
 
-    function _requireNewer(Report memory report, Head memory head) private view {
-        if (report.sequence <= head.sequence) revert SequenceNotIncreasing(head.sequence, report.sequence);
+    function _requireNewer(Report memory report, uint256 head) private view {
+        if (report.sequence <= head.sequence()) revert SequenceNotIncreasing(head.sequence(), report.sequence);
         if (report.sequence > type(uint48).max) revert SequenceTooLarge(report.sequence);
-        if (report.referenceBlock <= head.referenceBlock) {
-            revert ReferenceBlockNotIncreasing(head.referenceBlock, report.referenceBlock);
+        if (report.referenceBlock <= head.referenceBlock()) {
+            revert ReferenceBlockNotIncreasing(head.referenceBlock(), report.referenceBlock);
         }
-        if (report.referenceTimestamp < head.referenceTimestamp) {
-            revert ReferenceTimestampDecreasing(head.referenceTimestamp, report.referenceTimestamp);
+        if (report.referenceTimestamp < head.referenceTimestamp()) {
+            revert ReferenceTimestampDecreasing(head.referenceTimestamp(), report.referenceTimestamp);
         }
         if (report.referenceTimestamp > block.timestamp) {
             revert ReferenceInFuture(report.referenceTimestamp, block.timestamp);
@@ -140,74 +144,56 @@ contract MarginOracle is MarginGovernance {
 
     /// @dev The root before stays valid for five minutes, or less where it would have become stale sooner: a new
     /// report never brings an old root back to life.
-    function _recordHead(Report memory report, Head memory head) private {
-        uint256 previousRootUntil =
-            Math.min(block.timestamp + PREVIOUS_ROOT_SECONDS, uint256(head.referenceTimestamp) + head.heartbeatSeconds);
-        uint256 rootIndex = 1 - head.rootIndex;
-        _accountsRoots[rootIndex] = report.accountsRoot;
-        // One write in place of one for each field; the order is that of the struct, the first field lowest. A block
-        // whose hash is known and a time that is not in the future fit their fields; a post finds no pause to keep.
-        uint256 word = report.sequence | uint256(report.referenceBlock) << 48 | uint256(report.referenceTimestamp) << 96
-            | previousRootUntil << 136 | uint256(head.heartbeatSeconds) << 176 | uint256(head.dwellSeconds) << 200
-            | uint256(head.minimumDelaySeconds) << 224 | rootIndex << 240;
-        assembly ("memory-safe") {
-            sstore(_head.slot, word)
-        }
+    function _recordHead(Report memory report, uint256 head) private {
+        uint256 previousRootUntil = Math.min(
+            block.timestamp + PREVIOUS_ROOT_SECONDS, uint256(head.referenceTimestamp()) + head.heartbeatSeconds()
+        );
+        head = head.succeed(report, previousRootUntil);
+        _accountsRoots[head.rootIndex()] = report.accountsRoot;
+        _head = head;
     }
 
     /// @dev Stores the tuples that pass and returns, as in calldata, what is in force of each of their markets.
-    function _recordMarkets(bytes calldata packed, Report memory report, Head memory head, uint256 marketCount)
+    function _recordMarkets(bytes calldata packed, Report memory report, uint256 head, uint256 marketCount)
         private
         returns (uint256[] memory margins)
     {
         margins = new uint256[](marketCount);
         uint256 accepted = 0;
         MarginBounds.Verdict memory verdict;
-        MarginBounds.Terms memory terms = _terms(report, head);
         for (uint256 i = 0; i < marketCount; ++i) {
-            (uint32 marketId, uint256 offered) = _judge(report, ReportCodec.marketAt(packed, i), terms, verdict);
-            if (verdict.accepted) {
-                margins[accepted++] = _settle(marketId, report.sequence, offered, terms.dwellSeconds, verdict);
-            } else {
-                emit MarketRefused(marketId, report.sequence, verdict.reason, verdict.inForce, verdict.offered);
-            }
+            uint256 market = ReportCodec.marketAt(packed, i);
+            uint256 offered = MarginWords.packTuple(market, report.referenceTimestamp);
+            uint256 inForce = _record(uint32(market >> 192), report, offered, head, verdict);
+            if (inForce != 0) margins[accepted++] = MarginWords.announced(uint32(market >> 192), inForce);
         }
         assembly ("memory-safe") {
             mstore(margins, accepted)
         }
     }
 
-    function _settle(
+    /// @return inForce The word in force after an accepted tuple, zero when it was refused.
+    function _record(
         uint32 marketId,
-        uint64 sequence,
-        uint256 offered,
-        uint256 dwellSeconds,
-        MarginBounds.Verdict memory verdict
-    ) private returns (uint256) {
-        MarginWords.Market storage market = _markets[marketId];
-        MarginDwell.Outcome memory outcome = market.settle(offered, verdict, dwellSeconds);
-        market.current = outcome.inForce;
-        if (outcome.waits) {
-            market.pending = outcome.pending;
-            uint40 effective = uint40(MarginWords.time(outcome.pending));
-            emit LooseningPending(marketId, sequence, effective, MarginWords.announced(marketId, outcome.pending));
-        }
-        return MarginWords.announced(marketId, outcome.inForce);
-    }
-
-    /// @dev What `post` and `preview` decide alike about one market, given as its word in calldata.
-    function _judge(
         Report memory report,
-        uint256 market,
-        MarginBounds.Terms memory terms,
+        uint256 offered,
+        uint256 head,
         MarginBounds.Verdict memory verdict
-    ) private view returns (uint32 marketId, uint256 offered) {
-        marketId = uint32(market >> 192);
-        offered = MarginWords.packTuple(market, report.referenceTimestamp);
-        _markets[marketId].judge(offered, terms, verdict);
-    }
-
-    function _terms(Report memory report, Head memory head) private pure returns (MarginBounds.Terms memory) {
-        return MarginBounds.Terms(report.exceedsStep, head.dwellSeconds, head.minimumDelaySeconds);
+    ) private returns (uint256 inForce) {
+        MarginWords.Market storage market = _markets[marketId];
+        uint256 before = market.current;
+        market.judge(before, offered, head, report.exceedsStep, verdict);
+        if (!verdict.accepted) {
+            emit MarketRefused(marketId, report.sequence, verdict.reason, verdict.inForce, verdict.offered);
+            return 0;
+        }
+        uint256 pending;
+        (inForce, pending) = market.settle(before, offered, verdict, head.dwellSeconds());
+        market.current = inForce;
+        if (pending != 0) {
+            market.pending = pending;
+            uint40 effective = uint40(MarginWords.time(pending));
+            emit LooseningPending(marketId, report.sequence, effective, MarginWords.announced(marketId, pending));
+        }
     }
 }

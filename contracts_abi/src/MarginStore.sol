@@ -4,6 +4,7 @@ pragma solidity ^0.8.24;
 import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
 import {MerkleProof} from "@openzeppelin/contracts/utils/cryptography/MerkleProof.sol";
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
+import {HeadWords} from "./HeadWords.sol";
 import {IMarginOracle} from "./IMarginOracle.sol";
 import {MarginWords} from "./MarginWords.sol";
 import {SequencerUptime} from "./SequencerUptime.sol";
@@ -12,18 +13,7 @@ import {SequencerUptime} from "./SequencerUptime.sol";
 /// @dev Laid out for few writes: a post touches the head (one slot), one of two accounts roots, and one slot for each
 /// market. Every read answers for the age of what it returns.
 abstract contract MarginStore is IMarginOracle, EIP712 {
-    /// @dev What is known of the last report and what every report and read is timed by, in one slot.
-    struct Head {
-        uint48 sequence;
-        uint48 referenceBlock;
-        uint40 referenceTimestamp;
-        uint40 previousRootUntil;
-        uint24 heartbeatSeconds;
-        uint24 dwellSeconds;
-        uint16 minimumDelaySeconds;
-        uint8 rootIndex;
-        bool isPaused;
-    }
+    using HeadWords for uint256;
 
     string public constant VERSION = "1";
     uint256 private constant PPM = 1e6;
@@ -39,8 +29,9 @@ abstract contract MarginStore is IMarginOracle, EIP712 {
 
     bytes32 public signerSetHash;
     uint32 public signerSetEpoch;
-    Head internal _head;
-    /// @dev At `Head.rootIndex` the latest root, in the other place the one before: a post writes one of the two.
+    /// @dev See `HeadWords`.
+    uint256 internal _head;
+    /// @dev At `HeadWords.rootIndex` the latest root, in the other place the one before: a post writes one of the two.
     bytes32[2] internal _accountsRoots;
     mapping(uint32 marketId => MarginWords.Market) internal _markets;
 
@@ -118,22 +109,24 @@ abstract contract MarginStore is IMarginOracle, EIP712 {
 
     function verifyAccount(AccountLeaf calldata leaf, bytes32[] calldata proof, bool reducesRisk) external view {
         if (!reducesRisk) requireSequencerUp();
-        Head memory head = _head;
-        bool isLatest = leaf.referenceBlock == head.referenceBlock;
+        uint256 head = _head;
+        bool isLatest = leaf.referenceBlock == head.referenceBlock();
         if (isLatest) {
-            uint256 age = block.timestamp - head.referenceTimestamp;
-            if (age > head.heartbeatSeconds) revert Stale(age, head.heartbeatSeconds);
-        } else if (!reducesRisk || block.timestamp > head.previousRootUntil) {
+            uint256 age = block.timestamp - head.referenceTimestamp();
+            if (age > head.heartbeatSeconds()) revert Stale(age, head.heartbeatSeconds());
+        } else if (!reducesRisk || block.timestamp > head.previousRootUntil()) {
             revert UnknownRoot(leaf.referenceBlock);
         }
-        bytes32 root = _accountsRoots[isLatest ? head.rootIndex : 1 - head.rootIndex];
+        bytes32 root = _accountsRoots[isLatest ? head.rootIndex() : 1 - head.rootIndex()];
         if (root == 0) revert UnknownRoot(leaf.referenceBlock);
         if (!MerkleProof.verifyCalldata(proof, root, hashAccount(leaf))) revert InvalidProof(leaf.accountKey);
     }
 
     function accountsStale() external view returns (bool) {
-        Head memory head = _head;
-        return _accountsRoots[head.rootIndex] == 0 || block.timestamp - head.referenceTimestamp > head.heartbeatSeconds;
+        uint256 head = _head;
+        return
+            _accountsRoots[head.rootIndex()] == 0
+                || block.timestamp - head.referenceTimestamp() > head.heartbeatSeconds();
     }
 
     function hashAccount(AccountLeaf calldata leaf) public view returns (bytes32) {
@@ -143,31 +136,31 @@ abstract contract MarginStore is IMarginOracle, EIP712 {
     // ------------------------------------------------------------------ state
 
     function timing() external view returns (Timing memory) {
-        return Timing(_head.heartbeatSeconds, _head.dwellSeconds, _head.minimumDelaySeconds);
+        return Timing(_head.heartbeatSeconds(), _head.dwellSeconds(), _head.minimumDelaySeconds());
     }
 
     function isPaused() external view returns (bool) {
-        return _head.isPaused;
+        return _head.isPaused();
     }
 
     function heartbeatSeconds() external view returns (uint24) {
-        return _head.heartbeatSeconds;
+        return _head.heartbeatSeconds();
     }
 
     function lastSequence() external view returns (uint64) {
-        return _head.sequence;
+        return _head.sequence();
     }
 
     function lastReferenceBlock() external view returns (uint64) {
-        return _head.referenceBlock;
+        return _head.referenceBlock();
     }
 
     function lastReferenceTimestamp() external view returns (uint40) {
-        return _head.referenceTimestamp;
+        return _head.referenceTimestamp();
     }
 
     function latestAccounts() external view returns (bytes32 root, uint64 referenceBlock, uint40 referenceTimestamp) {
-        return (_accountsRoots[_head.rootIndex], _head.referenceBlock, _head.referenceTimestamp);
+        return (_accountsRoots[_head.rootIndex()], _head.referenceBlock(), _head.referenceTimestamp());
     }
 
     function marketConfig(uint32 marketId) external view returns (MarketConfig memory) {
@@ -188,7 +181,7 @@ abstract contract MarginStore is IMarginOracle, EIP712 {
     /// @dev The tuple in force, young enough and with everybody able to act on it.
     function _fresh(uint32 marketId) internal view returns (uint256 tuple) {
         tuple = _posted(marketId);
-        uint256 heartbeat = _head.heartbeatSeconds;
+        uint256 heartbeat = _head.heartbeatSeconds();
         uint256 age = block.timestamp - MarginWords.time(tuple);
         if (age > heartbeat) revert Stale(age, heartbeat);
         requireSequencerUp();
@@ -201,6 +194,6 @@ abstract contract MarginStore is IMarginOracle, EIP712 {
     }
 
     function _isFresh(uint256 referenceTimestamp) private view returns (bool) {
-        return block.timestamp - referenceTimestamp <= _head.heartbeatSeconds;
+        return block.timestamp - referenceTimestamp <= _head.heartbeatSeconds();
     }
 }

@@ -36,6 +36,9 @@ library MarginWords {
     uint256 private constant TIME_MASK = type(uint40).max;
     uint256 private constant VALUES_MASK = uint256(type(uint192).max) << TIME_BITS;
     uint256 private constant VALUE_BITS = 32;
+    uint256 private constant LONG_SHIFT = TIME_BITS + VALUE_BITS;
+    uint256 private constant SIDE_MASK = 0xffffffff * (1 | 1 << 64 | 1 << 128);
+    uint256 private constant SPARE_BITS = 1 << 63 | 1 << 127 | 1 << 191;
 
     // ------------------------------------------------------------------ tuple
 
@@ -93,6 +96,50 @@ library MarginWords {
             }
         }
     }
+
+    // ------------------------------------------------------------------ lanes
+
+    /// @notice The three values of the long side in lanes of 64 bits: initial, maintenance, slope, the first highest.
+    function longSide(uint256 tuple) internal pure returns (uint256) {
+        return tuple >> LONG_SHIFT & SIDE_MASK;
+    }
+
+    function shortSide(uint256 tuple) internal pure returns (uint256) {
+        return tuple >> TIME_BITS & SIDE_MASK;
+    }
+
+    /// @notice Three values, each below 2^63, in lanes.
+    function lanes(uint256 initial, uint256 maintenance, uint256 slope) internal pure returns (uint256) {
+        return initial << 128 | maintenance << 64 | slope;
+    }
+
+    function initialOf(uint256 side) internal pure returns (uint256) {
+        return side >> 128;
+    }
+
+    function maintenanceOf(uint256 side) internal pure returns (uint256) {
+        return uint64(side >> 64);
+    }
+
+    function slopeOf(uint256 side) internal pure returns (uint256) {
+        return uint64(side);
+    }
+
+    /// @notice The top bit of each lane in which `left` is below `right`.
+    /// @dev With the spare top bit of a lane set, subtracting what is not larger leaves it set: three comparisons in
+    /// one. Lanes below 2^63.
+    function lacking(uint256 left, uint256 right) internal pure returns (uint256) {
+        unchecked {
+            return ~((left | SPARE_BITS) - right) & SPARE_BITS;
+        }
+    }
+
+    /// @notice Whether any value of `to` is above that of `from`.
+    function rises(uint256 from, uint256 to) internal pure returns (bool) {
+        return lacking(longSide(from), longSide(to)) | lacking(shortSide(from), shortSide(to)) != 0;
+    }
+
+    // ------------------------------------------------------------------ succession
 
     /// @notice The word in force after `before`: given values, the time of `offered`; nothing waits.
     function succeed(uint256 before, uint256 values, uint256 offered, bool rises, bool isCorrection)
@@ -213,6 +260,16 @@ library MarginWords {
 
     function fallHourly(uint256 limits) internal pure returns (uint256) {
         return uint32(limits);
+    }
+
+    /// @notice The three groups' minima, in lanes.
+    function minima(uint256 first, uint256 second) internal pure returns (uint256) {
+        return lanes(minimum(initialLimits(first)), minimum(maintenanceLimits(first, second)), minimum(second));
+    }
+
+    /// @notice The three groups' maxima, in lanes.
+    function maxima(uint256 first, uint256 second) internal pure returns (uint256) {
+        return lanes(maximum(initialLimits(first)), maximum(maintenanceLimits(first, second)), maximum(second));
     }
 
     function _packGroup(IMarginOracle.Bounds calldata bounds, uint256 third, uint256 fourth)

@@ -67,16 +67,20 @@ library ReportCodec {
     }
 
     /// @notice EIP-712 hash of the list of markets.
-    function hashMarkets(bytes calldata packed, uint256 marketCount) internal pure returns (bytes32) {
-        bytes32[] memory hashes = new bytes32[](marketCount);
+    /// @dev In memory that is not allocated: the hashes one after the other, and behind them the encoding of one
+    /// market, in the same place for all.
+    function hashMarkets(bytes calldata packed, uint256 marketCount) internal pure returns (bytes32 result) {
         bytes32 typeHash = MARKET_TYPE_HASH;
+        uint256 hashes;
+        uint256 encoded;
+        assembly ("memory-safe") {
+            hashes := mload(0x40)
+            encoded := add(hashes, shl(5, marketCount))
+            mstore(encoded, typeHash)
+        }
         for (uint256 i = 0; i < marketCount; ++i) {
             uint256 market = marketAt(packed, i);
-            bytes32 marketHash;
             assembly ("memory-safe") {
-                // One market's encoding, in memory that is not allocated: every market uses the same place.
-                let encoded := mload(0x40)
-                mstore(encoded, typeHash)
                 mstore(add(encoded, 32), shr(192, market))
                 mstore(add(encoded, 64), and(shr(160, market), 0xffffffff))
                 mstore(add(encoded, 96), and(shr(128, market), 0xffffffff))
@@ -84,41 +88,42 @@ library ReportCodec {
                 mstore(add(encoded, 160), and(shr(64, market), 0xffffffff))
                 mstore(add(encoded, 192), and(shr(32, market), 0xffffffff))
                 mstore(add(encoded, 224), and(market, 0xffffffff))
-                marketHash := keccak256(encoded, 256)
+                mstore(add(hashes, shl(5, i)), keccak256(encoded, 256))
             }
-            hashes[i] = marketHash;
         }
-        return _hashWords(hashes);
+        assembly ("memory-safe") {
+            result := keccak256(hashes, shl(5, marketCount))
+        }
     }
 
     /// @notice EIP-712 hash of the list of markets.
-    function hashMarkets(IMarginOracle.MarketMargin[] calldata markets) internal pure returns (bytes32) {
+    function hashMarkets(IMarginOracle.MarketMargin[] calldata markets) internal pure returns (bytes32 result) {
         bytes32[] memory hashes = new bytes32[](markets.length);
         for (uint256 i = 0; i < hashes.length; ++i) {
             hashes[i] = keccak256(abi.encode(MARKET_TYPE_HASH, markets[i]));
         }
-        return _hashWords(hashes);
+        assembly ("memory-safe") {
+            result := keccak256(add(hashes, 32), shl(5, mload(hashes)))
+        }
     }
 
     /// @notice EIP-712 hash of a report, given the hash of its markets.
-    function hash(IMarginOracle.Report memory report, bytes32 marketsHash) internal pure returns (bytes32) {
-        return keccak256(
-            abi.encode(
-                REPORT_TYPE_HASH,
-                report.signerSetEpoch,
-                report.sequence,
-                report.referenceBlock,
-                report.referenceBlockHash,
-                report.referenceTimestamp,
-                report.validUntil,
-                report.modelHash,
-                report.detailsHash,
-                report.accountsRoot,
-                report.accountCount,
-                report.exceedsStep,
-                marketsHash
-            )
-        );
+    /// @dev A struct in memory is its fields, a word each, in the order in which they are hashed: with the type's hash
+    /// in the word before and the markets' hash in place of their pointer it is the encoding, and needs no copy. Both
+    /// words are put back.
+    function hash(IMarginOracle.Report memory report, bytes32 marketsHash) internal pure returns (bytes32 result) {
+        bytes32 typeHash = REPORT_TYPE_HASH;
+        assembly ("memory-safe") {
+            let start := sub(report, 32)
+            let last := add(report, 352)
+            let before := mload(start)
+            let markets := mload(last)
+            mstore(start, typeHash)
+            mstore(last, marketsHash)
+            result := keccak256(start, 416)
+            mstore(start, before)
+            mstore(last, markets)
+        }
     }
 
     /// @notice Address of signer `index` in the set that travelled.
@@ -166,7 +171,18 @@ library ReportCodec {
             attestation.signersOffset = setOffset + THRESHOLDS_BYTES;
             attestation.signaturesOffset = signaturesOffset;
             attestation.signatureCount = signatureCount;
-            attestation.setHash = keccak256(bytes.concat(packed[:4], packed[setOffset:bitmapOffset]));
+            attestation.setHash = _hashSet(packed, setOffset, bitmapOffset);
+        }
+    }
+
+    /// @dev keccak256(bytes.concat(packed[:4], packed[start:end])): the epoch, and the set as it travelled.
+    function _hashSet(bytes calldata packed, uint256 start, uint256 end) private pure returns (bytes32 setHash) {
+        assembly ("memory-safe") {
+            let free := mload(0x40)
+            let size := sub(end, start)
+            calldatacopy(free, packed.offset, 4)
+            calldatacopy(add(free, 4), add(packed.offset, start), size)
+            setHash := keccak256(free, add(size, 4))
         }
     }
 
@@ -191,13 +207,6 @@ library ReportCodec {
             uint256 previous = marketAt(packed, i - 1) >> 192;
             uint256 next = marketAt(packed, i) >> 192;
             if (next <= previous) revert IMarginOracle.MarketsNotAscending(uint32(previous), uint32(next));
-        }
-    }
-
-    /// @dev keccak256(abi.encodePacked(words)) without the copy.
-    function _hashWords(bytes32[] memory words) private pure returns (bytes32 result) {
-        assembly ("memory-safe") {
-            result := keccak256(add(words, 32), shl(5, mload(words)))
         }
     }
 
