@@ -142,7 +142,7 @@ library MarginWords {
     // ------------------------------------------------------------------ succession
 
     /// @notice The word in force after `before`: given values, the time of `offered`; nothing waits.
-    function succeed(uint256 before, uint256 values, uint256 offered, bool rises, bool isCorrection)
+    function succeed(uint256 before, uint256 values, uint256 offered, bool isRise, bool isCorrection)
         internal
         pure
         returns (uint256 word)
@@ -152,7 +152,7 @@ library MarginWords {
         if (time(offered) == time(before)) {
             word |= _nextOrdinal(before) & (ORDINAL_MAXIMUM << ORDINAL_SHIFT);
         }
-        if (rises) return isCorrection ? word | CORRECTED_FLAG : word;
+        if (isRise) return isCorrection ? word | CORRECTED_FLAG : word;
         uint256 ago = roseSecondsBefore(before, time(offered));
         if (ago > ROSE_MAXIMUM) ago = ROSE_MAXIMUM;
         return word | ago << ROSE_SHIFT | before & CORRECTED_FLAG;
