@@ -386,6 +386,7 @@ interface IMarginOracle {
     /// @notice Zero: nobody can pause, cancel or void.
     function setGuardian(address newGuardian) external;
 
+    /// @notice At most 30 days.
     function setOwnerDelay(uint32 newOwnerDelaySeconds) external;
 
     /// @notice Begins the change of owner; the new one ends it by `acceptOwnership`.

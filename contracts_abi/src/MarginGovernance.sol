@@ -24,6 +24,8 @@ abstract contract MarginGovernance is MarginStore, Ownable2Step {
 
     uint256 private constant CHANGE_LIFETIME_SECONDS = 14 days;
     uint256 private constant ROTATION_PAUSE_SECONDS = 1 days;
+    /// @dev A longer delay could never be taken back in time.
+    uint256 private constant OWNER_DELAY_MAXIMUM_SECONDS = 30 days;
 
     address public guardian;
     uint32 public ownerDelaySeconds;
@@ -184,6 +186,7 @@ abstract contract MarginGovernance is MarginStore, Ownable2Step {
     }
 
     function _setOwnerDelay(uint32 newOwnerDelaySeconds) private {
+        if (newOwnerDelaySeconds > OWNER_DELAY_MAXIMUM_SECONDS) revert InvalidConfiguration();
         ownerDelaySeconds = newOwnerDelaySeconds;
         emit OwnerDelayChanged(newOwnerDelaySeconds);
     }

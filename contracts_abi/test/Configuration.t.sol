@@ -105,4 +105,13 @@ contract ConfigurationTest is OracleFixture {
         vm.expectRevert(IMarginOracle.InvalidConfiguration.selector);
         new MarginOracle(setup);
     }
+
+    function test_the_owner_delay_is_at_most_thirty_days() external {
+        vm.prank(OWNER);
+        oracle.setOwnerDelay(30 days);
+        vm.assertEq(oracle.ownerDelaySeconds(), 30 days);
+        vm.prank(OWNER);
+        vm.expectRevert(IMarginOracle.InvalidConfiguration.selector);
+        oracle.setOwnerDelay(30 days + 1);
+    }
 }
