@@ -129,18 +129,22 @@ def run_cycle(keeper: Keeper, progress: Progress = lambda step: None) -> CycleRe
 def _decide_and_publish(keeper: Keeper, stamp: BlockStamp, progress: Progress) -> CycleResult:
     draft = make_draft(keeper.client, keeper.settings, keeper.calibration, stamp, progress)
     progress("decision")
-    decision = policy.decide(draft.snapshot.oracle, draft.target, keeper.settings.policy)
+    state = draft.snapshot.oracle
+    if state.is_paused:
+        structlog.get_logger("cycle").error("posts_paused", alert=True, oracle=state.address)
+    decision = policy.decide(state, draft.target, keeper.settings.policy)
     if isinstance(decision, Hold) or keeper.publisher is None:
         return CycleResult(draft, decision, (), None)
     progress("signatures")
-    state = draft.snapshot.oracle
     signer_set = configured_signer_set(keeper.settings, state.signer_set_epoch, state.signer_set_hash)
-    final, signatures = _sign(keeper, draft, decision.report, signer_set)
+    final, signatures = _sign(keeper, draft, decision, signer_set)
+    if isinstance(final, Hold):
+        return CycleResult(draft, final, (), None)
     progress("transaction")
     # Also where the higher quorum is missing: what one step allows is then needed all the more.
     urgency = Urgency.URGENT if decision.report.exceeds_step else Urgency.ROUTINE
-    posting = keeper.publisher.publish(final, signer_set, signatures, draft.valuation.details, urgency)
-    return CycleResult(draft, Update(final, decision.reason), signatures, posting)
+    posting = keeper.publisher.publish(final.report, signer_set, signatures, draft.valuation.details, urgency)
+    return CycleResult(draft, final, signatures, posting)
 
 
 def _record(keeper: Keeper, started: int, stamp: BlockStamp, decision: str, reason: str) -> None:
@@ -173,18 +177,20 @@ def configured_signer_set(settings: Settings, epoch: int, on_chain_hash: bytes) 
 
 
 def _sign(
-    keeper: Keeper, draft: Draft, proposal: MarginReport, signer_set: SignerSet
-) -> tuple[MarginReport, tuple[Signature, ...]]:
-    """Collect the quorum; without the higher one, the largest step that the ordinary one may take."""
-    stamp = draft.snapshot.stamp
-    if not proposal.exceeds_step:
-        return proposal, collect(proposal, stamp, keeper.attestors, signer_set.threshold)
+    keeper: Keeper, draft: Draft, wanted: Update, signer_set: SignerSet
+) -> tuple[Decision, tuple[Signature, ...]]:
+    """Collect the quorum; without the higher one, decide on the largest step that the ordinary one may take."""
+    stamp, state = draft.snapshot.stamp, draft.snapshot.oracle
+    if not wanted.report.exceeds_step:
+        return wanted, collect(wanted.report, stamp, keeper.attestors, signer_set.threshold)
     try:
-        return proposal, collect(proposal, stamp, keeper.attestors, signer_set.step_threshold)
+        return wanted, collect(wanted.report, stamp, keeper.attestors, signer_set.step_threshold)
     except NotEnoughSignatures as error:
         structlog.get_logger("cycle").error("higher_quorum_missing", alert=True, reason=error.message)
-        limited = report_to_sign(draft, exceeds_step=False)
-        return limited, collect(limited, stamp, keeper.attestors, signer_set.threshold)
+    step = policy.decide(state, draft.target, keeper.settings.policy, has_higher_quorum=False)
+    if isinstance(step, Hold):
+        return step, ()
+    return step, collect(step.report, stamp, keeper.attestors, signer_set.threshold)
 
 
 def _require_young(calibration: Calibration, stamp: BlockStamp, maximum_age_days: int) -> None:

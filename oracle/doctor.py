@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from oracle.chain.client import ChainClient
 from oracle.chain.contract import Contract, load_artefact
 from oracle.config import Settings
-from oracle.errors import BadArtefact, BadConfiguration, OracleError
+from oracle.errors import BadArtefact, BadConfiguration, OracleError, Refused
 from oracle.journal import Journal
 from oracle.keeper import build_calibration, build_client, open_signers, require_signers
 from oracle.readers.demo_exchange import DemoExchangeReader
 from oracle.readers.lens import Lens
-from oracle.readers.oracle_state import ORACLE_VERSION
+from oracle.readers.oracle_state import ORACLE_VERSION, read_oracle_state
 from oracle.signer import open_account
 from oracle.units import SECONDS_PER_HOUR
 
@@ -50,6 +50,8 @@ def examine(settings: Settings, clock: Callable[[], float] = time.time) -> Itera
         "oracle contract", lambda: _contract(client, settings.contracts.oracle, "MarginOracle", ORACLE_VERSION)
     )
     yield _guarded("heartbeat", lambda: _heartbeat(settings, client))
+    yield _guarded("posts", lambda: _posts(settings, client))
+    yield _guarded("governance", lambda: _governance(settings, client))
     yield _guarded("exchange contract", lambda: _exchange(client, settings))
     yield _guarded("journal", lambda: _journal(settings))
     yield _guarded("calibration", lambda: _calibration(settings, client))
@@ -100,6 +102,29 @@ def _heartbeat(settings: Settings, client: ChainClient) -> str:
             "make it less",
         )
     return f"{heartbeat_seconds} s, posted {margin_seconds} s before it runs out"
+
+
+def _posts(settings: Settings, client: ChainClient) -> str:
+    contracts, head = settings.contracts, client.head()
+    markets = DemoExchangeReader(client, contracts.exchange, Lens(client, contracts.lens)).read_markets(head)
+    market_ids = sorted({instrument.market_id for instrument in markets.instruments})
+    state = read_oracle_state(client, contracts.oracle, market_ids, head)
+    if state.is_paused:
+        raise Refused("posts are paused by the guardian", "ask the guardian; the keeper holds until posts are open")
+    pending = [market.pending.effective_timestamp for market in state.markets if market.pending]
+    first = f", the first for {max(min(pending) - head.timestamp, 0)} s" if pending else ""
+    return (
+        f"open; a loosening waits {state.timing.dwell_seconds} s, a second rise "
+        f"{state.timing.minimum_delay_seconds} s; loosenings that wait: {len(pending)}{first}"
+    )
+
+
+def _governance(settings: Settings, client: ChainClient) -> str:
+    contract = Contract(client, settings.contracts.oracle, load_artefact("MarginOracle").interface)
+    head = client.head()
+    guardian, delay_seconds = contract.call(head, "guardian"), contract.call(head, "ownerDelaySeconds")
+    who = "no guardian" if int(guardian, 16) == 0 else f"guardian {guardian}"
+    return f"{who}; a change of the owner's waits {delay_seconds} s"
 
 
 def _exchange(client: ChainClient, settings: Settings) -> str:

@@ -158,16 +158,38 @@ class MarketMargin:
 
 
 @dataclass(frozen=True, slots=True)
+class PendingMargin:
+    """A looser tuple that waits; `effective_timestamp` is when it may come in force."""
+
+    margin: MarketMargin
+    effective_timestamp: int
+
+
+@dataclass(frozen=True, slots=True)
 class PostedMarket:
     """A market as the contract holds it; `reference_timestamp` 0 means never posted."""
 
     market_id: int
     margin: MarketMargin
     reference_timestamp: int
+    pending: PendingMargin | None
+    last_rise_timestamp: int
+    """Reference time of the last rise; of one long ago, some later time."""
+    is_corrected: bool
+    """Whether that rise was a correction within the minimum delay."""
     fallback_initial_ppm: int
     initial: Bounds
     maintenance: Bounds
     slope: Bounds
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """How the contract times reports and reads; see `IMarginOracle.Timing`."""
+
+    heartbeat_seconds: int
+    dwell_seconds: int
+    minimum_delay_seconds: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +202,8 @@ class OracleState:
     last_sequence: int
     last_reference_block: int
     last_reference_timestamp: int
-    heartbeat_seconds: int
+    timing: Timing
+    is_paused: bool
     markets: tuple[PostedMarket, ...]
 
 

@@ -21,6 +21,7 @@ from oracle.chain.deployment import Deployment, UnderlyingTerms, VenueTerms, dep
 from oracle.chain.devnet import Devnet, revert_to_snapshot, take_snapshot
 from oracle.chain.transactor import SendingRules, Transactor
 from oracle.demo import catalogue
+from oracle.types import Timing
 
 MARKERS = ("fast", "chain", "slow")
 SIGNERS = tuple(Account.from_key(number.to_bytes(32)) for number in (1, 2, 3))
@@ -87,7 +88,9 @@ def session_deployment(session_deployer: Transactor) -> Deployment:
     """Return the venue that the session deployed once; tests take `deployment`."""
     now = session_deployer.client.head().timestamp
     terms = VenueTerms(
-        heartbeat_seconds=3_600,
+        timing=Timing(heartbeat_seconds=3_600, dwell_seconds=1_800, minimum_delay_seconds=60),
+        guardian=SIGNERS[0].address,
+        owner_delay_seconds=172_800,
         signers=tuple(account.address for account in SIGNERS),
         threshold=2,
         step_threshold=3,

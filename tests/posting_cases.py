@@ -20,9 +20,11 @@ from oracle.types import (
     MarginReport,
     MarketMargin,
     OracleState,
+    PendingMargin,
     PostedMarket,
     SignerSet,
     Snapshot,
+    Timing,
     Valuation,
 )
 
@@ -51,19 +53,47 @@ def margin(market_id: int = 1, initial: int = 100_000, maintenance: int = 60_000
     return MarketMargin(market_id, initial, initial, maintenance, maintenance, slope, slope)
 
 
-def posted(current: MarketMargin, age_seconds: int | None = 600) -> PostedMarket:
+def posted(
+    current: MarketMargin,
+    age_seconds: int | None = 600,
+    pending: PendingMargin | None = None,
+    rose_seconds_ago: int = 65_535,
+    is_corrected: bool = False,
+) -> PostedMarket:
     """Return a market in force since so long; None: never posted."""
-    timestamp = 0 if age_seconds is None else NOW - age_seconds
-    in_force = MarketMargin(current.market_id, 0, 0, 0, 0, 0, 0) if age_seconds is None else current
+    is_posted = age_seconds is not None
     return PostedMarket(
-        current.market_id, in_force, timestamp, 200_000, INITIAL_BOUNDS, MAINTENANCE_BOUNDS, SLOPE_BOUNDS
+        market_id=current.market_id,
+        margin=current if is_posted else MarketMargin(current.market_id, 0, 0, 0, 0, 0, 0),
+        reference_timestamp=NOW - age_seconds if age_seconds is not None else 0,
+        pending=pending if is_posted else None,
+        last_rise_timestamp=NOW - rose_seconds_ago if is_posted else 0,
+        is_corrected=is_corrected and is_posted,
+        fallback_initial_ppm=200_000,
+        initial=INITIAL_BOUNDS,
+        maintenance=MAINTENANCE_BOUNDS,
+        slope=SLOPE_BOUNDS,
     )
 
 
-def state(*markets: PostedMarket, last_sequence: int = 7, age_seconds: int = 600) -> OracleState:
+def state(
+    *markets: PostedMarket,
+    last_sequence: int = 7,
+    age_seconds: int = 600,
+    dwell_seconds: int = 0,
+    minimum_delay_seconds: int = 0,
+) -> OracleState:
     """Return the contract as it would be with these markets."""
     return OracleState(
-        DOMAIN.address, 1, b"\x05" * 32, last_sequence, 90, NOW - age_seconds, HEARTBEAT_SECONDS, markets
+        address=DOMAIN.address,
+        signer_set_epoch=1,
+        signer_set_hash=b"\x05" * 32,
+        last_sequence=last_sequence,
+        last_reference_block=90,
+        last_reference_timestamp=NOW - age_seconds,
+        timing=Timing(HEARTBEAT_SECONDS, dwell_seconds, minimum_delay_seconds),
+        is_paused=False,
+        markets=markets,
     )
 
 

@@ -9,13 +9,14 @@ from typing import Any
 from eth_keys.datatypes import PrivateKey
 
 from oracle.chain.contract import Contract, load_artefact
+from oracle.chain.deployment import NO_SEQUENCER
 from oracle.chain.devnet import mine, mine_at
 from oracle.chain.submission import deploy, execute
 from oracle.chain.transactor import Transactor
 from oracle.readers.oracle_state import read_oracle_state
 from oracle.report import Domain, build, digest
 from oracle.signer import compact
-from oracle.types import BlockStamp, MarginReport, MarketMargin, OracleState, Signature, SignerSet, Snapshot
+from oracle.types import BlockStamp, MarginReport, MarketMargin, OracleState, Signature, SignerSet, Snapshot, Timing
 from tests.posting_cases import (
     HEARTBEAT_SECONDS,
     INITIAL_BOUNDS,
@@ -31,11 +32,13 @@ from tests.posting_cases import (
 MARKET_IDS = (1, 2, 3)
 _FALLBACK_PPM = 200_000
 _EVM = 0
+TIMING = Timing(HEARTBEAT_SECONDS, dwell_seconds=1_800, minimum_delay_seconds=60)
+OWNER_DELAY_SECONDS = 172_800
 
 
 @dataclass(frozen=True)
 class PostingChain:
-    """A deployed oracle with its owner, who also pays for posts."""
+    """A deployed oracle with its owner, who is its guardian and pays for posts."""
 
     oracle: Contract
     owner: Transactor
@@ -97,8 +100,9 @@ class PostingChain:
 
 def deploy_posting_chain(owner: Transactor, market_ids: Sequence[int] = MARKET_IDS) -> PostingChain:
     """Deploy and configure; every market has the bounds of `posting_cases`."""
-    oracle = deploy(owner, load_artefact("MarginOracle"), owner.address, _EVM, HEARTBEAT_SECONDS)
-    execute(owner, oracle, "setSigners", SIGNER_SET.threshold, SIGNER_SET.step_threshold, SIGNER_SET.signers)
+    setup = (owner.address, owner.address, _EVM, astuple(TIMING), OWNER_DELAY_SECONDS, *NO_SEQUENCER)
+    oracle = deploy(owner, load_artefact("MarginOracle"), setup)
+    execute(owner, oracle, "setSigners", (SIGNER_SET.threshold, SIGNER_SET.step_threshold, SIGNER_SET.signers))
     groups = tuple(astuple(bounds) for bounds in (INITIAL_BOUNDS, MAINTENANCE_BOUNDS, SLOPE_BOUNDS))
     for market_id in market_ids:
         execute(owner, oracle, "configureMarket", market_id, f"MARKET-{market_id}", (True, _FALLBACK_PPM, *groups))

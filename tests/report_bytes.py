@@ -25,6 +25,7 @@ from oracle.types import (
     PriceRounds,
     Snapshot,
     SurfaceSlice,
+    Timing,
     Underlying,
     Valuation,
 )
@@ -58,7 +59,7 @@ def snapshot() -> Snapshot:
     return Snapshot(
         chain_id=1,
         stamp=BlockStamp(1_000, b"\1" * 32, b"\2" * 32, timestamp),
-        oracle=OracleState("0x" + "11" * 20, 1, b"\3" * 32, 0, 0, 0, 3_600, ()),
+        oracle=OracleState("0x" + "11" * 20, 1, b"\3" * 32, 0, 0, 0, Timing(3_600, 0, 0), False, ()),
         underlyings=tuple(
             Underlying(symbol, "0x" + "22" * 20, price, int(hours[-1]) * SECONDS_PER_HOUR, 31, 20, 100)
             for symbol, price in zip(SYMBOLS, spot, strict=True)

@@ -22,9 +22,9 @@ from oracle.chain.deployment import (
 from oracle.chain.devnet import mine_at
 from oracle.chain.transactor import Transactor
 from oracle.config import ContractSettings, PriceSettings, Settings
-from oracle.types import BlockStamp, Bounds, Instrument, InstrumentKind, PriceRounds, SurfaceSlice
+from oracle.types import BlockStamp, Bounds, Instrument, InstrumentKind, PriceRounds, SurfaceSlice, Timing
 
-HEARTBEAT_SECONDS = 3_600
+TIMING = Timing(heartbeat_seconds=3_600, dwell_seconds=1_800, minimum_delay_seconds=60)
 HOURS_OF_ROUNDS = 72
 DAY_SECONDS = 86_400
 SYMBOLS = ("BTC", "ETH")
@@ -34,6 +34,7 @@ CARRY_PPM = 40_000
 FUNDING_CAP_PPM_HOURLY = 500
 INSTRUMENTS = 6
 DEFAULT_PRICES = PriceSettings()
+GUARDIAN = "0x" + "09" * 20
 SIGNERS = ("0x" + "01" * 20, "0x" + "02" * 20, "0x" + "03" * 20)
 
 
@@ -88,7 +89,9 @@ def deploy_venue(deployer: Transactor, seed: Callable[[Contract], None]) -> Venu
     expiries = (now - now % DAY_SECONDS + 7 * DAY_SECONDS, now - now % DAY_SECONDS + 30 * DAY_SECONDS)
     instruments = list_of_instruments(expiries)
     terms = VenueTerms(
-        heartbeat_seconds=HEARTBEAT_SECONDS,
+        timing=TIMING,
+        guardian=GUARDIAN,
+        owner_delay_seconds=172_800,
         signers=SIGNERS,
         threshold=2,
         step_threshold=3,

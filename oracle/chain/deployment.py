@@ -14,10 +14,13 @@ from oracle.chain.abi import Reasons
 from oracle.chain.contract import Artefact, Contract, load_artefact
 from oracle.chain.submission import deploy, execute
 from oracle.chain.transactor import Transactor
-from oracle.types import Bounds, Instrument, PriceRounds, SurfaceSlice
+from oracle.types import Bounds, Instrument, PriceRounds, SurfaceSlice, Timing
 
 BLOCK_HASH_SOURCE_EVM = 0
 """`IMarginOracle.BlockHashSource.Evm`, which every local chain has."""
+
+NO_SEQUENCER = ("0x" + "00" * 20, 0)
+"""Uptime feed and grace period where there is no L2 sequencer."""
 
 ARTEFACT_NAMES = ("MarginOracle", "DemoExchange", "DemoSurfaceFeed", "DemoFeed", "DemoDollar", "BookLens")
 """Contracts of the demonstration, the one whose errors win first."""
@@ -57,7 +60,10 @@ class UnderlyingTerms:
 class VenueTerms:
     """Everything that is decided before deployment."""
 
-    heartbeat_seconds: int
+    timing: Timing
+    guardian: str
+    owner_delay_seconds: int
+    """How long a change of the owner's waits, from the first report on."""
     signers: tuple[str, ...]
     threshold: int
     step_threshold: int
@@ -107,7 +113,8 @@ def deploy_demo(transactor: Transactor, terms: VenueTerms) -> Deployment:
 
     first_block = transactor.client.head().number + 1
     owner = transactor.address
-    oracle = create("MarginOracle", owner, BLOCK_HASH_SOURCE_EVM, terms.heartbeat_seconds)
+    limits = (astuple(terms.timing), terms.owner_delay_seconds)
+    oracle = create("MarginOracle", (owner, terms.guardian, BLOCK_HASH_SOURCE_EVM, *limits, *NO_SEQUENCER))
     surface = create("DemoSurfaceFeed", owner)
     dollar = create("DemoDollar")
     exchange = create("DemoExchange", owner, oracle.address, dollar.address, surface.address)
@@ -149,7 +156,7 @@ def open_venue(transactor: Transactor, exchange: Contract) -> None:
 
 def _configure(transactor: Transactor, deployment: Deployment, terms: VenueTerms) -> None:
     ascending = sorted(terms.signers, key=lambda address: int(address, 16))
-    execute(transactor, deployment.oracle, "setSigners", terms.threshold, terms.step_threshold, ascending)
+    execute(transactor, deployment.oracle, "setSigners", (terms.threshold, terms.step_threshold, ascending))
     for market in terms.markets:
         limits = tuple(astuple(group) for group in (market.initial, market.maintenance, market.slope))
         configuration = (True, market.fallback_initial_ppm, *limits)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 
 import numpy as np
 from rich.console import Console
@@ -12,7 +13,14 @@ from rich.table import Table
 
 from oracle.cycle import STEPS, CycleResult
 from oracle.demo.catalogue import SYMBOLS
-from oracle.types import AccountBook, AccountRequirements, MarginReport, MarketMargin, Snapshot, Update
+from oracle.types import (
+    AccountBook,
+    AccountRequirements,
+    MarginReport,
+    PostedMarket,
+    Snapshot,
+    Update,
+)
 from oracle.units import MICRO_PER_USD, PPM, PRICE_SCALE_E8
 
 ACCOUNTS_SHOWN = 8
@@ -59,16 +67,23 @@ class Display:
         prices = ", ".join(f"{u.symbol} {_price(u.price_e8)}" for u in snapshot.underlyings)
         self.say(f"block {snapshot.stamp.number}, 0x{snapshot.stamp.hash.hex()[:16]}…: {prices}")
 
-    def markets(self, markets: Sequence[MarketMargin], names: dict[int, str]) -> None:
-        """Show the ratios of each market."""
-        table = Table(title=f"Market ratios, % of underlying notional ({self._label})")
+    def markets(self, markets: Sequence[PostedMarket], names: dict[int, str]) -> None:
+        """Show the ratios that are in force in each market, and below a ratio the lower one that waits."""
+        table = Table(title=f"Market ratios in force, % of underlying notional ({self._label})")
         table.add_column("market")
         for title in ("initial long", "initial short", "maint. long", "maint. short", "slope long", "slope short"):
             table.add_column(title, justify="right")
         for market in markets:
-            table.add_row(names.get(market.market_id, str(market.market_id)), *(_percent(v) for v in market.values()))
+            name = names.get(market.market_id, str(market.market_id))
+            table.add_row(name, *(_percent(value) for value in market.margin.values()))
+            if market.pending:
+                pairs = zip(market.pending.margin.values(), market.margin.values(), strict=True)
+                lower = (_percent(waiting) if waiting < in_force else "" for waiting, in_force in pairs)
+                table.add_row(f"  waits until {_clock(market.pending.effective_timestamp)}", *lower, style="dim")
         self._console.print(table)
         self.say("slope: percentage points for each million USD of notional")
+        if any(market.pending for market in markets):
+            self.say("a higher ratio is in force at once, a lower one waits: in that time no report may ask for more")
 
     def accounts(self, book: AccountBook, requirements: AccountRequirements) -> None:
         """Show the accounts closest to their limit: least equity over maintenance requirement."""
@@ -163,6 +178,10 @@ def short_address(raw: bytes) -> str:
 def _price(price_e8: int) -> str:
     whole, part = divmod(price_e8, PRICE_SCALE_E8)
     return f"{whole:,}.{part * 100 // PRICE_SCALE_E8:02d}"
+
+
+def _clock(timestamp: int) -> str:
+    return f"{datetime.fromtimestamp(timestamp, UTC):%H:%M} UTC"
 
 
 def _percent(ppm: int) -> str:

@@ -18,6 +18,7 @@ from oracle.demo.display import cycle_json, usd
 from oracle.demo.stage import Stage, open_stage
 from oracle.demo.world import fund, move_prices, perpetual
 from oracle.errors import CallReverted, Refused
+from oracle.readers.oracle_state import read_oracle_state
 from oracle.scheduler import Daemon
 from oracle.types import Update
 from oracle.units import LOTS_PER_CONTRACT, MICRO_PER_USD, SECONDS_PER_HOUR, WAD_PER_MICRO_USD, wad_to_micro_up
@@ -91,8 +92,9 @@ def _cycle(stage: Stage, number: int) -> CycleResult:
     if not isinstance(result.decision, Update) or result.posting is None:
         raise Refused(f"cycle {number} held: {result.decision.reason}", "the demonstration expects a post here")
     names = {market.market_id: market.name for market in markets()}
+    client, oracle = stage.world.client, stage.world.deployment.oracle
     display.prices(result.draft.snapshot)
-    display.markets(result.decision.report.markets, names)
+    display.markets(read_oracle_state(client, oracle.address, sorted(names), client.head()).markets, names)
     display.accounts(result.draft.snapshot.book, result.draft.valuation.accounts)
     display.report(result, result.decision.report)
     return result

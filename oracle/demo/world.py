@@ -25,7 +25,7 @@ from oracle.chain.submission import execute
 from oracle.chain.transactor import SendingRules, Transactor
 from oracle.demo.catalogue import SYMBOLS, instruments, markets
 from oracle.demo.past import Past
-from oracle.types import Instrument, InstrumentKind, PriceRounds, SurfaceSlice
+from oracle.types import Instrument, InstrumentKind, PriceRounds, SurfaceSlice, Timing
 from oracle.units import (
     LOTS_PER_CONTRACT,
     MICRO_PER_USD,
@@ -34,7 +34,8 @@ from oracle.units import (
     SECONDS_PER_HOUR,
 )
 
-HEARTBEAT_SECONDS = 3_600
+TIMING = Timing(heartbeat_seconds=3_600, dwell_seconds=1_800, minimum_delay_seconds=60)
+OWNER_DELAY_SECONDS = 48 * SECONDS_PER_HOUR
 THRESHOLD, STEP_THRESHOLD = 2, 3
 ACCOUNTS = 240
 BOOK_SEED = 7
@@ -61,6 +62,7 @@ class Actors:
     leveraged: Transactor
     hedged: Transactor
     liquidator: Transactor
+    guardian: Transactor
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,16 +97,18 @@ def build_world(client: ChainClient, accounts: Sequence[LocalAccount], past: Pas
     client : ChainClient
         A development chain whose head is not before the past's last hour.
     accounts : sequence of LocalAccount
-        At least five funded keys of that chain.
+        At least six funded keys of that chain.
     past : Past
     signers : tuple of str
         Three addresses.
     """
-    actors = Actors(*(Transactor(client, account, _LOCAL_RULES) for account in accounts[:5]))
+    actors = Actors(*(Transactor(client, account, _LOCAL_RULES) for account in accounts[:6]))
     spot_e8 = tuple(int(series.close_e8[-1]) for series in past.replayed)
     listed = instruments(spot_e8, client.head().timestamp)
     terms = VenueTerms(
-        heartbeat_seconds=HEARTBEAT_SECONDS,
+        timing=TIMING,
+        guardian=actors.guardian.address,
+        owner_delay_seconds=OWNER_DELAY_SECONDS,
         signers=signers,
         threshold=THRESHOLD,
         step_threshold=STEP_THRESHOLD,

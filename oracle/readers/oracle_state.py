@@ -9,7 +9,7 @@ from oracle.chain.client import ChainClient
 from oracle.chain.contract import Contract, load_artefact
 from oracle.errors import BadBook
 from oracle.readers.agreement import agreed_read
-from oracle.types import BlockStamp, Bounds, MarketMargin, OracleState, PostedMarket
+from oracle.types import BlockStamp, Bounds, MarketMargin, OracleState, PendingMargin, PostedMarket, Timing
 
 ORACLE_VERSION = "1"
 
@@ -42,7 +42,8 @@ def read_oracle_state(client: ChainClient, address: str, market_ids: Sequence[in
         last_sequence=agreed_read(contract, stamp, "lastSequence"),
         last_reference_block=contract.call(stamp, "lastReferenceBlock"),
         last_reference_timestamp=contract.call(stamp, "lastReferenceTimestamp"),
-        heartbeat_seconds=contract.call(stamp, "heartbeatSeconds"),
+        timing=_timing(contract.call(stamp, "timing")),
+        is_paused=contract.call(stamp, "isPaused"),
         markets=tuple(_market(contract, market_id, stamp) for market_id in market_ids),
     )
 
@@ -54,23 +55,40 @@ def _market(contract: Contract, market_id: int, stamp: BlockStamp) -> PostedMark
             f"the venue lists market {market_id}, which the oracle {contract.address} does not know",
             "its owner calls configureMarket",
         )
-    current = contract.call(stamp, "marginUnsafe", market_id)
+    held = contract.call(stamp, "marketState", market_id)
     return PostedMarket(
         market_id=market_id,
-        margin=MarketMargin(
-            market_id=market_id,
-            initial_long_ppm=current.initialLong,
-            initial_short_ppm=current.initialShort,
-            maintenance_long_ppm=current.maintenanceLong,
-            maintenance_short_ppm=current.maintenanceShort,
-            slope_long_ppm=current.slopeLong,
-            slope_short_ppm=current.slopeShort,
-        ),
-        reference_timestamp=current.referenceTimestamp,
+        margin=_margin(market_id, held.current),
+        reference_timestamp=held.current.referenceTimestamp,
+        pending=PendingMargin(_margin(market_id, held.pending), held.pendingTimestamp)
+        if held.pendingTimestamp
+        else None,
+        last_rise_timestamp=held.lastRiseTimestamp,
+        is_corrected=held.isCorrected,
         fallback_initial_ppm=config.fallbackInitialPpm,
         initial=_bounds(config.initial),
         maintenance=_bounds(config.maintenance),
         slope=_bounds(config.slope),
+    )
+
+
+def _margin(market_id: int, held: Any) -> MarketMargin:
+    return MarketMargin(
+        market_id=market_id,
+        initial_long_ppm=held.initialLong,
+        initial_short_ppm=held.initialShort,
+        maintenance_long_ppm=held.maintenanceLong,
+        maintenance_short_ppm=held.maintenanceShort,
+        slope_long_ppm=held.slopeLong,
+        slope_short_ppm=held.slopeShort,
+    )
+
+
+def _timing(timing: Any) -> Timing:
+    return Timing(
+        heartbeat_seconds=timing.heartbeatSeconds,
+        dwell_seconds=timing.dwellSeconds,
+        minimum_delay_seconds=timing.minimumDelaySeconds,
     )
 
 

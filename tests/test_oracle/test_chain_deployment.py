@@ -40,7 +40,10 @@ def test_the_contracts_hold_what_was_passed_in(client: ChainClient, deployment: 
     assert deployment.exchange.call(head, "underlyingCount") == len(deployment.feeds) == 2
     assert deployment.exchange.call(head, "oracle") == deployment.oracle.address
     assert deployment.exchange.call(head, "quoteToken") == deployment.dollar.address
-    assert deployment.oracle.call(head, "heartbeatSeconds") == 3_600
+    assert deployment.oracle.call(head, "timing") == (3_600, 1_800, 60)
+    assert deployment.oracle.call(head, "guardian") == SIGNERS[0].address
+    assert deployment.oracle.call(head, "ownerDelaySeconds") == 172_800
+    assert int(deployment.oracle.call(head, "sequencerUptimeFeed"), 16) == 0
     for market in catalogue.markets():
         held = deployment.oracle.call(head, "marketConfig", market.market_id)
         assert held.exists
@@ -98,7 +101,7 @@ def test_an_error_that_comes_through_another_contract_has_its_owners_name(
 def test_a_refused_owner_act_is_told_before_it_is_sent(deployment: Deployment, deployer: Transactor) -> None:
     nonce = deployer.next_nonce()
     with pytest.raises(CallReverted, match=r"MarginOracle\.InvalidSignerSet\(\)"):
-        execute(deployer, deployment.oracle, "setSigners", 1, 1, [ALICE, ALICE])
+        execute(deployer, deployment.oracle, "setSigners", (1, 1, [ALICE, ALICE]))
     assert deployer.next_nonce() == nonce
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from rich.console import Console
+from structlog.testing import capture_logs
 from typer.testing import CliRunner, Result
 
 from oracle import verify
@@ -24,7 +25,7 @@ from oracle.cli import app
 from oracle.config import Settings, load_settings, render_settings
 from oracle.cycle import CycleResult, run_cycle
 from oracle.demo.stage import Stage, open_stage
-from oracle.demo.world import move_prices
+from oracle.demo.world import OWNER_DELAY_SECONDS, TIMING, move_prices
 from oracle.errors import (
     BadBook,
     BadData,
@@ -37,6 +38,7 @@ from oracle.errors import (
     WrongChain,
 )
 from oracle.keeper import LiveKeeper, build_keeper
+from oracle.readers.oracle_state import read_oracle_state
 from oracle.recalibration import Outcome, recalibrate, stored_path
 from oracle.scheduler import EXIT_NOT_DRAINED
 from oracle.types import Hold, Update
@@ -198,6 +200,41 @@ def test_a_dry_run_posts_nothing(stage: Stage) -> None:
     assert last_sequence(stage) == 0
 
 
+def test_a_lower_ratio_waits_out_the_dwell_and_both_reports_verify(stage: Stage) -> None:
+    """The first report lies by a fall; the one after the dwell brings in force what waited."""
+    oracle, client = stage.world.deployment.oracle, stage.world.client
+    posted(stage)
+    crashed = refreshed(stage, 3_600, (-250_000, -250_000))
+    posted(crashed)
+    calmer = refreshed(crashed, 3_600, (150_000, 150_000))
+    lower = posted(calmer)
+    assert isinstance(lower.decision, Update) and "loosens by" in lower.decision.reason
+    waiting = [m for m in read_oracle_state(client, oracle.address, range(1, 21), client.head()).markets if m.pending]
+    assert waiting and all(m.margin != m.pending.margin for m in waiting if m.pending)
+    later = refreshed(calmer, TIMING.dwell_seconds)
+    applied = posted(later)
+    assert isinstance(applied.decision, Update) and "a loosening's time has come" in applied.decision.reason
+    held = {m.market_id: m for m in read_oracle_state(client, oracle.address, range(1, 21), client.head()).markets}
+    assert any(held[m.market_id].margin.initial_long_ppm < m.margin.initial_long_ppm for m in waiting)
+    for sequence in (3, 4):
+        found = verify_report(client, stage.settings, stage.keeper.calibration, sequence)
+        assert found.differences == ()
+
+
+def test_a_paused_oracle_is_a_hold_with_an_alert(stage: Stage) -> None:
+    world = stage.world
+    execute(world.actors.guardian, world.deployment.oracle, "pause")
+    with capture_logs() as logs:
+        result = run_cycle(stage.keeper)
+    assert result.decision == Hold("posts are paused by the guardian") and last_sequence(stage) == 0
+    assert [entry["event"] for entry in logs if entry.get("alert")] == ["posts_paused"]
+    shown = cli(stage, "doctor")
+    assert shown.exit_code == 1 and "FAIL  posts" in shown.output and "paused by the guardian" in shown.output
+    execute(world.actors.guardian, world.deployment.oracle, "unpause")
+    mine(world.client)
+    posted(stage)
+
+
 def test_without_the_higher_quorum_the_largest_step_is_posted(stage: Stage) -> None:
     posted(stage)
     crashed = refreshed(stage, 3_600, (-250_000, -250_000))
@@ -323,9 +360,14 @@ def test_signers_that_change_while_the_daemon_runs_are_fatal(stage: Stage) -> No
     posted(stage)
     world = stage.world
     others = sorted((world.actors.owner.address, *stage.settings.contracts.signers[:2]), key=lambda one: int(one, 16))
-    execute(world.actors.owner, world.deployment.oracle, "setSigners", 2, 3, others)
+    oracle, owner = world.deployment.oracle, world.actors.owner
+    change = oracle.interface.encode("setSigners", (2, 3, others))
+    execute(owner, oracle, "proposeChange", change)
+    later = refreshed(stage, OWNER_DELAY_SECONDS)
+    execute(owner, oracle, "executeChange", change)
+    mine(world.client)
     with pytest.raises(SignerNotInSet, match="epoch 2"):
-        run_cycle(refreshed(stage, 3_600).keeper)
+        run_cycle(later.keeper)
     assert last_sequence(stage) == 1
 
 
@@ -341,6 +383,9 @@ def test_doctor_passes_and_says_what_to_do(stage: Stage) -> None:
     shown = cli(stage, "doctor")
     assert shown.exit_code == 0, shown.output
     assert "FAIL" not in shown.output and "3 unlocked" in shown.output
+    guardian = stage.world.actors.guardian.address
+    assert f"guardian {guardian}; a change of the owner's waits {OWNER_DELAY_SECONDS} s" in shown.output
+    assert "open; a loosening waits 1800 s, a second rise 60 s; loosenings that wait: 0" in shown.output
     other = with_settings(
         stage,
         "sick",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from fractions import Fraction
 from math import floor
+from operator import ge, gt
 
 import pytest
 from hypothesis import assume, given
@@ -12,8 +13,9 @@ from hypothesis import strategies as st
 
 from oracle.bounds import Refusal, limit_falls, limit_to_step, refusals
 from oracle.config import PolicySettings
+from oracle.dwell import awaited, settle
 from oracle.policy import decide
-from oracle.types import Bounds, Hold, MarginReport, MarketMargin, OracleState, PostedMarket, Update
+from oracle.types import Bounds, Hold, MarginReport, MarketMargin, OracleState, PendingMargin, PostedMarket, Update
 from tests.posting_cases import (
     HEARTBEAT_SECONDS,
     NOW,
@@ -47,18 +49,36 @@ def sound_bounds(draw: st.DrawFn) -> Bounds:
 
 @st.composite
 def markets_in_force(draw: st.DrawFn) -> PostedMarket:
-    """Draw a market that was posted at some time, or never."""
-    market = posted(draw(tuples_near(1)), draw(st.none() | st.integers(0, 100_000)))
+    """Draw a market that was posted at some time, or never; perhaps with a lower tuple that waits."""
+    current = draw(tuples_near(1))
+    lower = MarketMargin(1, *(draw(st.integers(0, value)) for value in current.values()))
+    market = posted(
+        current,
+        draw(st.none() | st.integers(0, 100_000)),
+        draw(st.none() | st.builds(PendingMargin, st.just(lower), st.integers(NOW - 100, NOW + 10_000))),
+        rose_seconds_ago=draw(st.integers(0, 120) | st.just(65_535)),
+        is_corrected=draw(st.booleans()),
+    )
     return replace(market, initial=draw(sound_bounds()), maintenance=draw(sound_bounds()), slope=draw(sound_bounds()))
 
 
-def refusal_by_the_words(market: PostedMarket, subject: MarginReport, offered: MarketMargin) -> Refusal | None:
-    """Return the first refusal, read off `IMarginOracle.Bounds` and `Refusal` with exact fractions."""
+def states_with(market: PostedMarket, **changes: int) -> st.SearchStrategy[OracleState]:
+    """Draw a contract that holds this market, with any dwell and minimum delay."""
+    dwells, delays = st.sampled_from([0, 600, 1_800, 2**24 - 1]), st.sampled_from([0, 1, 60, 2**16 - 1])
+    return st.builds(
+        lambda dwell, delay: state(market, dwell_seconds=dwell, minimum_delay_seconds=delay, **changes), dwells, delays
+    )
+
+
+def refusal_by_the_words(current: OracleState, subject: MarginReport, offered: MarketMargin) -> Refusal | None:
+    """Return the first refusal, read off `IMarginOracle.Bounds`, `Timing` and `Refusal` with exact fractions."""
+    (market,) = current.markets
     long_and_short = [(0, 2), (1, 3)]
     new, old = offered.values(), market.margin.values()
     if any(new[initial] < new[maintenance] for initial, maintenance in long_and_short):
         return Refusal.INITIAL_BELOW_MAINTENANCE
-    hours = Fraction(subject.reference_timestamp - market.reference_timestamp, 3_600)
+    elapsed = subject.reference_timestamp - market.reference_timestamp
+    hours, fall_hours = Fraction(elapsed, 3_600), Fraction(max(elapsed, current.timing.dwell_seconds), 3_600)
     for index in range(6):
         limits = (market.initial, market.maintenance, market.slope)[index // 2]
         if new[index] < limits.minimum:
@@ -71,18 +91,45 @@ def refusal_by_the_words(market: PostedMarket, subject: MarginReport, offered: M
         rise = floor(limits.rise_hourly * hours) if index in (2, 3) else step
         if new[index] > old[index] + rise and not subject.exceeds_step:
             return (Refusal.INITIAL_STEP_UP, Refusal.MAINTENANCE_RATE_UP, Refusal.SLOPE_STEP_UP)[index // 2]
-        if new[index] < old[index] - floor(limits.fall_hourly * hours):
+        if new[index] < old[index] - floor(limits.fall_hourly * fall_hours):
             return Refusal.RATE_DOWN
+    rose_ago = subject.reference_timestamp - market.last_rise_timestamp
+    is_early = market.reference_timestamp != 0 and rose_ago < current.timing.minimum_delay_seconds
+    if is_early and market.is_corrected and not subject.exceeds_step and any(map(gt, new, old)):
+        return Refusal.RISE_TOO_SOON
     return None
 
 
-@given(markets_in_force(), tuples_near(1), st.booleans())
-def test_refusals_agree_with_the_interface(market: PostedMarket, offered: MarketMargin, exceeds_step: bool) -> None:
+@given(markets_in_force(), st.data(), st.booleans())
+def test_refusals_agree_with_the_interface(market: PostedMarket, data: st.DataObject, exceeds_step: bool) -> None:
+    offered = data.draw(tuples_near(1) | st.just(market.margin) | st.just(replace(market.margin, slope_long_ppm=9_000)))
+    current = data.draw(states_with(market))
     subject = report(offered, exceeds_step=exceeds_step)
-    found = refusals(state(market), subject)
+    found = refusals(current, subject)
     assert [refused.reason for refused in found] == [
-        reason for reason in [refusal_by_the_words(market, subject, offered)] if reason is not None
+        reason for reason in [refusal_by_the_words(current, subject, offered)] if reason is not None
     ]
+
+
+def test_a_second_rise_within_the_delay_is_foretold_and_left_out_of_a_step() -> None:
+    corrected = posted(margin(), 30, rose_seconds_ago=30, is_corrected=True)
+    current = state(corrected, dwell_seconds=1_800, minimum_delay_seconds=60)
+    mixed = replace(margin(), initial_long_ppm=101_000, initial_short_ppm=99_000)
+    (refused,) = refusals(current, report(mixed))
+    assert (refused.reason, refused.in_force, refused.offered) == (Refusal.RISE_TOO_SOON, 30, 60)
+    assert limit_to_step(report(mixed), current).markets == (replace(mixed, initial_long_ppm=100_000),)
+    assert refusals(current, report(mixed, exceeds_step=True)) == ()
+    # The first rise within the delay is the correction, and the one after it is free.
+    for free in (replace(corrected, is_corrected=False), replace(corrected, last_rise_timestamp=NOW - 60)):
+        assert limit_to_step(report(mixed), replace(current, markets=(free,))).markets == (mixed,)
+
+
+def test_a_fall_has_the_dwell_at_least() -> None:
+    current = state(posted(margin(initial=400_000), 0), dwell_seconds=1_800)
+    assert refusals(current, report(margin(initial=382_000))) == ()
+    (refused,) = refusals(current, report(margin(initial=381_999)))
+    assert refused.reason is Refusal.RATE_DOWN
+    assert limit_falls(report(margin(initial=300_000)), current).markets == (margin(initial=382_000),)
 
 
 def test_the_higher_quorum_lifts_rises_and_never_falls() -> None:
@@ -98,18 +145,21 @@ def test_an_unknown_market_is_foretold() -> None:
     assert (refused.market_id, refused.reason) == (5, Refusal.UNKNOWN_MARKET)
 
 
-@given(markets_in_force(), tuples_near(1))
-def test_a_limited_step_passes_every_limit_of_movement(market: PostedMarket, target: MarketMargin) -> None:
+@given(markets_in_force(), tuples_near(1), st.data())
+def test_a_limited_step_passes_every_limit_of_movement(
+    market: PostedMarket, target: MarketMargin, data: st.DataObject
+) -> None:
     assume(market.reference_timestamp != 0)
-    limited = limit_to_step(report(target, exceeds_step=True), state(market))
+    current = data.draw(states_with(market))
+    limited = limit_to_step(report(target, exceeds_step=True), current)
     assert not limited.exceeds_step
-    reasons = {refused.reason for refused in refusals(state(market), limited)}
+    reasons = {refused.reason for refused in refusals(current, limited)}
     assert reasons <= {Refusal.BELOW_MINIMUM, Refusal.ABOVE_MAXIMUM}
-    assert limit_to_step(limited, state(market)) == limited
+    assert limit_to_step(limited, current) == limited
 
 
-@given(markets_in_force(), tuples_near(1))
-def test_a_limited_step_is_the_largest(market: PostedMarket, target: MarketMargin) -> None:
+@given(markets_in_force(), tuples_near(1), st.data())
+def test_a_limited_step_is_the_largest(market: PostedMarket, target: MarketMargin, data: st.DataObject) -> None:
     """One unit further toward the target in any field would be refused."""
     assume(market.reference_timestamp != 0)
     unbounded = replace(
@@ -118,14 +168,15 @@ def test_a_limited_step_is_the_largest(market: PostedMarket, target: MarketMargi
         maintenance=replace(market.maintenance, minimum=0, maximum=2**32 - 1),
         slope=replace(market.slope, minimum=0, maximum=2**32 - 1),
     )
-    (reached,) = limit_to_step(report(target), state(unbounded)).markets
+    current = data.draw(states_with(unbounded))
+    (reached,) = limit_to_step(report(target), current).markets
     for index, (now, wanted) in enumerate(zip(reached.values(), target.values(), strict=True)):
         if now == wanted:
             continue
         values = list(reached.values())
         values[index] += 1 if wanted > now else -1
         further = report(MarketMargin(1, *values))
-        assert refusals(state(unbounded), further), (index, now, wanted)
+        assert refusals(current, further), (index, now, wanted)
 
 
 @given(tuples_near(1))
@@ -254,18 +305,161 @@ def test_a_market_at_its_limit_does_not_cost_a_transaction_each_time() -> None:
     assert alone == Hold("the contract would refuse every market, first market 2: above_maximum (880000 to 900001)")
 
 
-@given(markets_in_force(), tuples_near(1), st.integers(0, 10_000), st.integers(0, 5))
-def test_a_decision_is_sound_whatever_comes(
-    market: PostedMarket, target: MarketMargin, age_seconds: int, account_count: int
+# ---------------------------------------------------------------------- what waits
+
+DWELL_SECONDS = 1_800
+
+
+def waiting(lower: MarketMargin, seconds: int = 900) -> PostedMarket:
+    """Return the market at 100,000 with a lower tuple that may come in force in so many seconds."""
+    return posted(margin(), pending=PendingMargin(lower, NOW + seconds))
+
+
+def decision_on(market: PostedMarket, offered: MarketMargin) -> Update | Hold:
+    return decide(state(market, dwell_seconds=DWELL_SECONDS), report(offered), SETTINGS)
+
+
+def test_a_fall_that_waits_is_not_posted_again() -> None:
+    found = decision_on(waiting(margin(initial=90_000)), margin(initial=85_000))
+    assert isinstance(found, Hold)
+    assert found.reason.endswith(f", age 600 s of 3600 s, loosenings that wait: 1, the first until {NOW + 900}")
+
+
+@pytest.mark.parametrize(
+    ("target", "expected"),
+    [(90_899, None), (90_900, "market 1 needs 10000 ppm more than the looser value that waits"), (100_000, "needs")],
+)
+def test_a_target_above_what_waits_is_posted_at_once(target: int, expected: str | None) -> None:
+    for seconds in (900, 0):
+        found = decision_on(waiting(margin(initial=90_000), seconds), margin(initial=target))
+        assert isinstance(found, Update if expected or seconds == 0 else Hold)
+        assert expected is None or expected in found.reason
+
+
+def test_a_loosening_whose_time_has_come_is_due_if_it_is_worth_a_post() -> None:
+    found = decision_on(waiting(margin(initial=90_000), 0), margin(initial=90_000))
+    assert isinstance(found, Update) and found.reason == "market 1: a loosening's time has come"
+    assert isinstance(decision_on(waiting(margin(initial=96_000), 0), margin(initial=96_000)), Hold)
+    larger = decision_on(waiting(margin(initial=96_000), 0), margin(initial=92_000))
+    assert isinstance(larger, Update), "what the report asks for below it begins to wait"
+
+
+def test_a_report_held_up_by_the_limit_of_falls_raises_nothing_that_waits() -> None:
+    # What waits fell over an hour, 36,000; so soon after it a report may only fall over the dwell, 18,000.
+    found = decision_on(waiting(margin(initial=64_000)), margin(initial=64_000))
+    assert isinstance(found, Hold)
+
+
+def test_a_rise_that_the_delay_refuses_is_no_reason_to_post() -> None:
+    corrected = posted(margin(), 30, rose_seconds_ago=30, is_corrected=True)
+    current, target = state(corrected, age_seconds=30, minimum_delay_seconds=60), report(margin(initial=110_000))
+    assert isinstance(decide(current, target, SETTINGS, has_higher_quorum=False), Hold)
+    found = decide(current, target, SETTINGS)
+    assert isinstance(found, Update) and found.report.exceeds_step, "the higher quorum never waits"
+
+
+def test_without_the_higher_quorum_a_step_too_small_to_matter_is_a_hold() -> None:
+    # In a minute maintenance may rise by 300 of 60,000, in two by 600.
+    target = report(margin(maintenance=80_000))
+    for age_seconds, kind in ((60, Hold), (120, Update)):
+        current = state(posted(margin(), age_seconds), age_seconds=age_seconds)
+        assert isinstance(decide(current, target, SETTINGS, has_higher_quorum=False), kind)
+
+
+def test_a_paused_contract_is_a_hold_also_before_the_first_report() -> None:
+    for current in (state(posted(margin(), 9_000)), state(posted(margin(), None), last_sequence=0)):
+        found = decide(replace(current, is_paused=True), report(margin(initial=300_000)), SETTINGS)
+        assert found == Hold("posts are paused by the guardian")
+
+
+def market_by_the_words(current: OracleState, subject: MarginReport, now: int) -> PostedMarket:
+    """Return the market after an accepted report, read off the numbered rules in `IMarginOracle`, value by value."""
+    (before,), (offered,) = current.markets, subject.markets
+    old, new, timing = before.margin.values(), offered.values(), current.timing
+    reference = subject.reference_timestamp
+    is_first = before.reference_timestamp == 0
+    rises = not is_first and any(map(gt, new, old))
+    rose_ago = reference - before.last_rise_timestamp
+    rose, corrected = min(rose_ago, 65_535), before.is_corrected
+    if is_first:
+        rose, corrected = 65_535, False
+    elif rises:
+        rose, corrected = 0, rose_ago < timing.minimum_delay_seconds and not subject.exceeds_step
+    in_force, pending, due = new, None, now + timing.dwell_seconds
+    if timing.dwell_seconds and any(map(gt, old, new)):
+        in_force, pending = tuple(map(max, old, new)), new
+        if before.pending:
+            pending = tuple(map(max, before.pending.margin.values(), new))
+            if now >= before.pending.effective_timestamp:
+                in_force, pending = pending, None if pending == new else new
+            else:
+                due = before.pending.effective_timestamp
+    return replace(
+        before,
+        margin=MarketMargin(1, *in_force),
+        pending=PendingMargin(MarketMargin(1, *pending), due) if pending else None,
+        reference_timestamp=reference,
+        last_rise_timestamp=reference - rose,
+        is_corrected=corrected,
+    )
+
+
+@given(markets_in_force(), st.data(), st.booleans(), st.integers(0, 9_000))
+def test_a_market_settles_by_the_rules_of_the_interface(
+    market: PostedMarket, data: st.DataObject, exceeds_step: bool, seconds: int
 ) -> None:
-    current: OracleState = state(market, age_seconds=age_seconds)
-    found = decide(current, report(target, account_count=account_count), SETTINGS)
+    current = data.draw(states_with(market))
+    subject = report(data.draw(tuples_near(1) | st.just(market.margin)), exceeds_step=exceeds_step)
+    after = settle(market, current.timing, subject, subject.markets[0], NOW + seconds)
+    assert after == market_by_the_words(current, subject, NOW + seconds)
+    for held, offered in zip(after.margin.values(), subject.markets[0].values(), strict=True):
+        assert held >= offered
+    assert all(map(ge, after.margin.values(), awaited(after).values()))
+
+
+def test_a_lower_target_costs_two_posts_and_then_the_heartbeat() -> None:
+    """A keeper that looks each minute: one post begins to wait, one brings in force, the rest is silence."""
+    current, posts = state(posted(margin()), dwell_seconds=DWELL_SECONDS, minimum_delay_seconds=60), []
+    for minute in range(60):
+        subject = replace(
+            report(margin(initial=90_000)), reference_block=100 + minute, reference_timestamp=NOW + 60 * minute
+        )
+        found = decide(current, subject, SETTINGS)
+        if isinstance(found, Update):
+            posts.append((minute, found.reason))
+            (offered,) = found.report.markets
+            after = settle(current.markets[0], current.timing, found.report, offered, NOW + 60 * minute)
+            current = replace(
+                current,
+                last_reference_block=100 + minute,
+                last_reference_timestamp=NOW + 60 * minute,
+                markets=(after,),
+            )
+    assert posts == [
+        (0, "market 1 loosens by 100000 ppm of the value in force"),
+        (30, "market 1: a loosening's time has come"),
+    ]
+    assert current.markets[0].margin == margin(initial=90_000)
+
+
+@given(markets_in_force(), tuples_near(1), st.integers(0, 10_000), st.integers(0, 5), st.booleans(), st.data())
+def test_a_decision_is_sound_whatever_comes(
+    market: PostedMarket,
+    target: MarketMargin,
+    age_seconds: int,
+    account_count: int,
+    has_higher_quorum: bool,
+    data: st.DataObject,
+) -> None:
+    current = data.draw(states_with(market, age_seconds=age_seconds))
+    found = decide(current, report(target, account_count=account_count), SETTINGS, has_higher_quorum)
     assert found.reason
     if isinstance(found, Hold):
         assert age_seconds < HEARTBEAT_SECONDS - 900 or refusals(current, limit_to_step(report(target), current))
         return
     assert len(refusals(current, found.report)) < len(found.report.markets)
     assert found.report.reference_timestamp == NOW
-    if market.reference_timestamp and not refusals(current, report(target, exceeds_step=True)):
+    assert has_higher_quorum or not found.report.exceeds_step
+    if has_higher_quorum and market.reference_timestamp and not refusals(current, report(target, exceeds_step=True)):
         fallen = [new < aim for new, aim in zip(found.report.markets[0].values(), target.values(), strict=True)]
         assert not any(fallen), "nothing is published below its target"

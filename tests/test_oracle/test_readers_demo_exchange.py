@@ -37,9 +37,9 @@ from oracle.readers.protocol import ProtocolReader
 from oracle.snapshot import describe_snapshot, read_snapshot
 from oracle.types import AccountBook, BlockStamp, InstrumentKind
 from tests.venue import (
-    HEARTBEAT_SECONDS,
     HOURS_OF_ROUNDS,
     NODES_PPM,
+    TIMING,
     Market,
     Venue,
     deploy_venue,
@@ -242,13 +242,13 @@ def test_a_snapshot_holds_the_oracles_state(client: ChainClient, venue: Venue) -
     snapshot = read_snapshot(client, venue.settings(deployed_lens=True), venue.stamp, last_hour_of(venue))
     oracle = snapshot.oracle
     assert (snapshot.chain_id, snapshot.stamp) == (client.chain_id, venue.stamp)
-    assert (oracle.address, oracle.heartbeat_seconds) == (venue.contracts.oracle.address, HEARTBEAT_SECONDS)
+    assert (oracle.address, oracle.timing, oracle.is_paused) == (venue.contracts.oracle.address, TIMING, False)
     assert oracle.signer_set_epoch == venue.contracts.oracle.call(venue.stamp, "signerSetEpoch")
     assert oracle.signer_set_hash == venue.contracts.oracle.call(venue.stamp, "signerSetHash")
     assert (oracle.last_sequence, oracle.last_reference_block, oracle.last_reference_timestamp) == (0, 0, 0)
     assert [market.market_id for market in oracle.markets] == [1, 2, 3, 4, 5, 6]
     for market in oracle.markets:
-        assert market.reference_timestamp == 0
+        assert (market.reference_timestamp, market.pending, market.is_corrected) == (0, None, False)
         assert market.margin.values() == (0, 0, 0, 0, 0, 0)
         configured = Market(market.market_id)
         assert (market.initial, market.maintenance, market.slope) == (

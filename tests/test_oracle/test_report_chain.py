@@ -14,6 +14,7 @@ from oracle.chain.devnet import mine_at, revert_to_snapshot, take_snapshot
 from oracle.chain.submission import execute
 from oracle.chain.transactor import Transactor
 from oracle.config import PolicySettings
+from oracle.dwell import settle
 from oracle.errors import CallReverted
 from oracle.packing import pack
 from oracle.policy import decide
@@ -131,6 +132,31 @@ def test_the_refusals_foretold_are_those_of_the_contract(deployed: PostingChain,
         report = deployed.report(*second, exceeds_step=data.draw(st.booleans()))
         state = deployed.state(deployed.head())
         assert refusals(state, report) == _refused_by_contract(deployed, report)
+    finally:
+        revert_to_snapshot(client, before)
+
+
+@settings(FIFTY, max_examples=20)
+@given(data=st.data())
+def test_the_market_foretold_is_that_of_the_contract(deployed: PostingChain, data: st.DataObject) -> None:
+    """Five reports one upon the other: what is in force, what waits until when, what is remembered of rises."""
+    client = deployed.oracle.client
+    before = take_snapshot(client)
+    try:
+        post(deployed, deployed.report(margin(1)))
+        for _ in range(5):
+            mine_at(client, deployed.head().timestamp + data.draw(st.sampled_from([1, 1, 5, 30, 900, 1_800, 70_000])))
+            held = deployed.state(deployed.head()).markets[0].margin
+            moved = MarketMargin(1, *(value + data.draw(st.sampled_from([-900, 0, 0, 40])) for value in held.values()))
+            report = deployed.report(moved, exceeds_step=data.draw(st.integers(0, 4)) == 0)
+            state = deployed.state(deployed.head())
+            foretold = refusals(state, report)
+            assert _refused_by_contract(deployed, report) == foretold
+            head = deployed.head()
+            expected = state.markets[0]
+            if not foretold:
+                expected = settle(expected, state.timing, report, moved, head.timestamp)
+            assert deployed.state(head).markets[0] == expected
     finally:
         revert_to_snapshot(client, before)
 

@@ -22,6 +22,7 @@ from oracle.types import (
     PriceRounds,
     Snapshot,
     SurfaceSlice,
+    Timing,
     Underlying,
 )
 
@@ -36,7 +37,7 @@ CALL = Instrument(2, InstrumentKind.CALL, 0, 3, 6_000_000_000_000, EXPIRY, 0)
 SLICE = SurfaceSlice(0, EXPIRY, (700_000, 650_000, 620_000, 600_000, 610_000, 640_000, 680_000), 50_000, NOW - 60)
 BTC = Underlying("BTC", "0x" + "11" * 20, 6_000_000_000_000, NOW - 60, 3, 10, 100)
 STAMP = BlockStamp(7, bytes(32), bytes(32), NOW)
-ORACLE = OracleState("0x" + "22" * 20, 1, bytes(32), 0, 0, 0, 3_600, ())
+ORACLE = OracleState("0x" + "22" * 20, 1, bytes(32), 0, 0, 0, Timing(3_600, 0, 0), False, ())
 
 
 def book_of(*held: list[tuple[int, int]]) -> AccountBook:
