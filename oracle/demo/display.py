@@ -83,9 +83,7 @@ class Display:
         self._console.print(table)
         self.say("slope: percentage points for each million USD of notional")
         if any(market.pending for market in markets):
-            self.say(
-                "a higher ratio is in force at once, a lower one after its wait if no report asks for more in it"
-            )
+            self.say("a higher ratio is in force at once, a lower one after its wait if no report asks for more in it")
 
     def accounts(self, book: AccountBook, requirements: AccountRequirements) -> None:
         """Show the accounts closest to their limit: least equity over maintenance requirement."""

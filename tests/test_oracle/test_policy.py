@@ -56,7 +56,7 @@ def markets_in_force(draw: st.DrawFn) -> PostedMarket:
         current,
         draw(st.none() | st.integers(0, 100_000)),
         draw(st.none() | st.builds(PendingMargin, st.just(lower), st.integers(NOW - 100, NOW + 10_000))),
-        rose_seconds_ago=draw(st.integers(0, 120) | st.just(65_535)),
+        rose_seconds_ago=draw(st.integers(0, 120) | st.just(70_000)),
         is_corrected=draw(st.booleans()),
     )
     return replace(market, initial=draw(sound_bounds()), maintenance=draw(sound_bounds()), slope=draw(sound_bounds()))
@@ -354,6 +354,10 @@ def test_a_rise_that_the_delay_refuses_is_no_reason_to_post() -> None:
     corrected = posted(margin(), 30, rose_seconds_ago=30, is_corrected=True)
     current, target = state(corrected, age_seconds=30, minimum_delay_seconds=60), report(margin(initial=110_000))
     assert isinstance(decide(current, target, SETTINGS, has_higher_quorum=False), Hold)
+    loosening = replace(corrected, pending=PendingMargin(margin(slope=4_000), NOW + 900))
+    waits = replace(current, markets=(loosening,))
+    asked = replace(target, markets=(replace(target.markets[0], slope_long_ppm=4_000, slope_short_ppm=4_000),))
+    assert isinstance(decide(waits, asked, SETTINGS, has_higher_quorum=False), Hold)
     found = decide(current, target, SETTINGS)
     assert isinstance(found, Update) and found.report.exceeds_step, "the higher quorum never waits"
 
@@ -409,12 +413,25 @@ def test_a_market_settles_by_the_rules_of_the_interface(
     market: PostedMarket, data: st.DataObject, exceeds_step: bool, seconds: int
 ) -> None:
     current = data.draw(states_with(market))
-    subject = report(data.draw(tuples_near(1) | st.just(market.margin)), exceeds_step=exceeds_step)
+    pairs = zip(awaited(market).values(), market.margin.values(), strict=True)
+    lower = st.builds(MarketMargin, st.just(1), *(st.integers(low, high) for low, high in pairs))
+    offered = data.draw(tuples_near(1) | lower | st.sampled_from([market.margin, awaited(market)]))
+    subject = report(offered, exceeds_step=exceeds_step)
     after = settle(market, current.timing, subject, subject.markets[0], NOW + seconds)
     assert after == market_by_the_words(current, subject, NOW + seconds)
     for held, offered in zip(after.margin.values(), subject.markets[0].values(), strict=True):
         assert held >= offered
     assert all(map(ge, after.margin.values(), awaited(after).values()))
+
+
+@pytest.mark.parametrize(
+    ("offered", "in_force", "waits_anew"), [(85_000, 90_000, True), (90_000, 90_000, False), (95_000, 95_000, False)]
+)
+def test_below_what_came_in_force_a_report_waits_anew(offered: int, in_force: int, waits_anew: bool) -> None:
+    market, subject = waiting(margin(initial=90_000), 0), report(margin(initial=offered))
+    after = settle(market, state(dwell_seconds=DWELL_SECONDS).timing, subject, subject.markets[0], NOW)
+    assert after.margin == margin(initial=in_force)
+    assert after.pending == (PendingMargin(margin(initial=offered), NOW + DWELL_SECONDS) if waits_anew else None)
 
 
 def test_a_lower_target_costs_two_posts_and_then_the_heartbeat() -> None:
