@@ -20,6 +20,8 @@ from oracle.types import BlockStamp
 _PACKAGE = Path(__file__).resolve().parents[1]
 ARTEFACT_FOLDERS = (_PACKAGE.parent / "contracts_abi" / "artifacts", _PACKAGE / "artifacts")
 """In a checkout, and in an installed package."""
+BLOCKS_PER_SEARCH = 2_000
+"""Blocks that one request for events covers; hosted endpoints refuse more."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,8 @@ class Artefact:
     abi: tuple[Mapping[str, Any], ...]
     bytecode: bytes
     deployed_bytecode: bytes
+    source_hash: str
+    """SHA-256 of all sources and the settings that it was compiled from, in hex."""
 
     @cached_property
     def interface(self) -> Interface:
@@ -55,6 +59,7 @@ def load_artefact(name: str) -> Artefact:
                 abi=tuple(content["abi"]),
                 bytecode=octets(content["bytecode"]),
                 deployed_bytecode=octets(content["deployedBytecode"]),
+                source_hash=content.get("sourceHash", ""),
             )
     places = " or ".join(str(folder) for folder in ARTEFACT_FOLDERS)
     raise WrongContract(f"no artefact {name}.json in {places}", "run scripts/contracts build")
@@ -103,6 +108,16 @@ class Contract:
         """Return the decoded events of one name in the blocks, both included, filtered by indexed topics."""
         logs = self.client.logs(self.address, first_block, last_block, (self.interface.topic(event), *topics))
         return tuple(found for log in logs if (found := self.interface.decode_event(log)) is not None)
+
+    def history(self, events: Sequence[str], first_block: int, last_block: int) -> tuple[Event, ...]:
+        """Return the decoded events of these names in the blocks, both included, oldest first; any number of blocks."""
+        topics = tuple(self.interface.topic(event) for event in events)
+        found: list[Event] = []
+        for start in range(first_block, last_block + 1, BLOCKS_PER_SEARCH):
+            last = min(start + BLOCKS_PER_SEARCH - 1, last_block)
+            logs = self.client.logs(self.address, start, last, (topics,))
+            found += [event for log in logs if (event := self.interface.decode_event(log)) is not None]
+        return tuple(found)
 
     def require(self, stamp: BlockStamp, version: str | None = None) -> None:
         """Check that there is code at the address and, if asked, that `VERSION()` is the expected one.
