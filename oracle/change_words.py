@@ -96,6 +96,12 @@ def _grant(values: Mapping[str, Any]) -> str:
     return f"custodian {custodian} may replace the signer {signer}"
 
 
+def _offer(values: Mapping[str, Any]) -> str:
+    if values["newOwner"] == _NOBODY:
+        return "take back any offer of the ownership"
+    return f"offer the ownership to {values['newOwner']}, who has to accept it"
+
+
 _WORDS: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "setSigners": lambda values: f"accept reports of {signer_words(*values['set'])}",
     "configureMarket": lambda values: "set " + market_words(values["name"], values["marketId"], values["config"]),
@@ -103,7 +109,7 @@ _WORDS: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "grantRotation": _grant,
     "setGuardian": lambda values: f"make the guardian {guardian_words(values['newGuardian'])}",
     "setOwnerDelay": lambda values: f"let the owner's changes wait {duration_words(values['newOwnerDelaySeconds'])}",
-    "transferOwnership": lambda values: f"offer the ownership to {values['newOwner']}, who has to accept it",
+    "transferOwnership": _offer,
     "acceptOwnership": lambda _: "accept the ownership",
     "rotateSigner": lambda values: f"put {values['newSigner']} in the place of the signer that the sender answers for",
     "pause": lambda _: "pause posts",

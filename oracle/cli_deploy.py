@@ -13,7 +13,7 @@ from oracle.chain.transaction import Receipt
 from oracle.config import LogSettings, Settings, load_settings
 from oracle.deploy import Plan, Step, apply, make_plan
 from oracle.deploy_record import Record, make_record, read_record, write_record
-from oracle.deployed import creations, differences, oracle_of, owner_differences
+from oracle.deployed import creations, differences, oracle_of
 from oracle.errors import BadConfiguration, Difference
 from oracle.keeper import build_client, build_transactor
 from oracle.reporting import reporting
@@ -99,7 +99,7 @@ def deploy_verify(file: RecordFile = DEFAULT_RECORD, config: Config = Path("orac
         terms = record.terms
         client = _client(terms, config, rpc)
         head = client.head()
-        found = differences(client, head, terms, record.first_block) + owner_differences(client, head, terms)
+        found = differences(client, head, terms, record.first_block)
         if found:
             typer.echo("\n".join(found))
             raise Difference(f"the chain differs from {file} in {len(found)}", "`margin-oracle admin status` says more")

@@ -63,6 +63,7 @@ class Record:
     terms: Terms
     first_block: int
     contracts: tuple[DeployedContract, ...]
+    """By name."""
     transactions: tuple[DeploymentTransaction, ...]
 
     @property
@@ -77,7 +78,7 @@ def make_record(client: ChainClient, stamp: BlockStamp, terms: Terms, first_bloc
     Once the oracle exists, the record's first block is that of its first event.
     """
     contracts = []
-    for creation in creations(terms):
+    for creation in sorted(creations(terms), key=lambda creation: creation.artefact.name):
         code = client.code(stamp, creation.address)
         code_hash = "0x" + keccak(code).hex() if code else ""
         contracts.append(

@@ -94,15 +94,6 @@ def found_facts(oracle: Contract, governance: Governance) -> Facts:
     return facts
 
 
-def fact_differences(wanted: Facts, found: Facts) -> tuple[str, ...]:
-    """Return each fact in which the two differ, with both values."""
-    return tuple(
-        f"{name}: {wanted.get(name, 'nothing')} in the terms, {found.get(name, 'nothing')} on chain"
-        for name in sorted(wanted.keys() | found.keys())
-        if name not in wanted or name not in found or wanted[name] != found[name]
-    )
-
-
 def code_differences(client: ChainClient, stamp: BlockStamp, creation: Creation) -> tuple[str, ...]:
     """Return in what the code at the address of a creation is not what its artefact and arguments lead to.
 
@@ -122,8 +113,10 @@ def code_differences(client: ChainClient, stamp: BlockStamp, creation: Creation)
     return (f"{where}: {len(code)} bytes of code, {len(expected)} expected, different from byte {first} on",)
 
 
-def differences(client: ChainClient, stamp: BlockStamp, terms: Terms, first_block: int) -> tuple[str, ...]:
-    """Return everything but the owner in which the chain differs from the terms; empty when nothing does.
+def differences(
+    client: ChainClient, stamp: BlockStamp, terms: Terms, first_block: int, *, with_owner: bool = True
+) -> tuple[str, ...]:
+    """Return everything in which the chain differs from the terms; empty when nothing does.
 
     Parameters
     ----------
@@ -133,26 +126,39 @@ def differences(client: ChainClient, stamp: BlockStamp, terms: Terms, first_bloc
     terms : Terms
     first_block : int
         Of the oracle's creation, or one before; its events are read from there.
+    with_owner : bool
+        Whether the final owner has to own the oracle, or only to accept it from the deployer.
     """
     wrong_code = [line for creation in creations(terms) for line in code_differences(client, stamp, creation)]
     if wrong_code:
         # What another contract says of its state is worth nothing.
         return tuple(wrong_code)
     oracle = oracle_of(client, terms)
-    return fact_differences(wanted_facts(terms), found_facts(oracle, read_governance(oracle, stamp, first_block)))
-
-
-def owner_differences(client: ChainClient, stamp: BlockStamp, terms: Terms) -> tuple[str, ...]:
-    """Return whether the final owner neither owns the oracle nor only has to accept it."""
-    oracle = oracle_of(client, terms)
-    owner, pending = oracle.call(stamp, "owner"), oracle.call(stamp, "pendingOwner")
-    if terms.owner in (owner, pending) and (owner in (terms.owner, terms.deployer)):
-        return ()
-    offered = "" if pending == ZERO_ADDRESS else f", on offer to {pending}"
-    return (f"owner: {terms.owner} in the terms, {owner}{offered} on chain",)
+    governance = read_governance(oracle, stamp, first_block)
+    return (
+        *_fact_differences(wanted_facts(terms), found_facts(oracle, governance)),
+        *(_owner_differences(terms, governance) if with_owner else ()),
+    )
 
 
 def oracle_of(client: ChainClient, terms: Terms) -> Contract:
     """Return the oracle that the terms lead to, whether it exists or not."""
     creation = creations(terms)[0]
     return Contract(client, creation.address, creation.artefact.interface)
+
+
+def _fact_differences(wanted: Facts, found: Facts) -> tuple[str, ...]:
+    return tuple(
+        f"{name}: {wanted.get(name, 'nothing')} in the terms, {found.get(name, 'nothing')} on chain"
+        for name in sorted(wanted.keys() | found.keys())
+        if name not in wanted or name not in found or wanted[name] != found[name]
+    )
+
+
+def _owner_differences(terms: Terms, governance: Governance) -> tuple[str, ...]:
+    owner, pending = governance.owner, governance.pending_owner
+    is_offered = owner == terms.deployer and pending == terms.owner
+    if is_offered or (owner == terms.owner and pending == ZERO_ADDRESS):
+        return ()
+    offer = "" if pending == ZERO_ADDRESS else f", on offer to {pending}"
+    return (f"owner: {terms.owner} in the terms, {owner}{offer} on chain",)

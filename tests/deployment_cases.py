@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from copy import deepcopy
 from typing import Any
 
@@ -83,6 +84,19 @@ def term_values(accounts: tuple[str, ...] = (), **changes: Any) -> dict[str, Any
 def terms_for(accounts: tuple[LocalAccount, ...], **changes: Any) -> Terms:
     """Return terms whose deployer, owner, guardian and custodian are the first four accounts."""
     return Terms.model_validate(term_values(tuple(account.address for account in accounts[:4]), **changes))
+
+
+def as_toml(values: dict[str, Any]) -> str:
+    """Return JSON values as the text of a TOML file; but for tables they are written alike."""
+    return "\n".join(f"{key} = {_toml(value)}" for key, value in values.items())
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key} = {_toml(one)}" for key, one in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(_toml(one) for one in value) + "]"
+    return json.dumps(value)
 
 
 def post_report(oracle: Contract, sender: Transactor, initial_ppm: int = 100_000) -> None:

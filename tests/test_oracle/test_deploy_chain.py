@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import pytest
 import rlp
 from eth_account import Account
 from eth_utils.address import to_checksum_address
 from eth_utils.crypto import keccak
+from typer.testing import CliRunner, Result
 
+from oracle.chain import contract as contract_module
 from oracle.chain.client import ChainClient
 from oracle.chain.create2 import PROXY, PROXY_COST_WEI, PROXY_SENDER, PROXY_TRANSACTION, require_proxy
 from oracle.chain.devnet import Devnet, mine, set_automine
 from oracle.chain.submission import execute, submit
 from oracle.chain.transaction import Receipt, SignedTransaction
 from oracle.chain.transactor import Transactor
+from oracle.cli import app
+from oracle.config import ChainSettings, Settings, SigningSettings, write_settings
 from oracle.deploy import HISTORY_CONTRACT, Step, apply, make_plan
-from oracle.deployed import creations, differences, oracle_of, owner_differences
-from oracle.errors import BadConfiguration, Difference, Refused, TransactionUnknown, WrongContract
+from oracle.deploy_record import make_record, read_record, write_record
+from oracle.deployed import creations, differences, oracle_of
+from oracle.errors import BadConfiguration, Difference, Refused, StorageFailure, TransactionUnknown, WrongContract
 from oracle.terms import ZERO_ADDRESS, Terms
 from tests.conftest import QUICK_RULES
-from tests.deployment_cases import SIGNER_ADDRESSES, STRANGER, market_values, term_values, terms_for
+from tests.deployment_cases import SIGNER_ADDRESSES, STRANGER, as_toml, market_values, term_values, terms_for
 
 pytestmark = pytest.mark.chain
 
@@ -104,7 +112,7 @@ def test_everything_ends_as_the_terms_say_and_the_owner_accepts(
     execute(owner, oracle, "acceptOwnership")
     assert owners(client, terms) == (terms.owner, ZERO_ADDRESS)
     head = client.head()
-    assert differences(client, head, terms, first_block) + owner_differences(client, head, terms) == ()
+    assert differences(client, head, terms, first_block) == ()
 
 
 def test_what_is_done_is_not_sent_twice(
@@ -127,6 +135,7 @@ def test_an_interruption_anywhere_leads_to_the_same_end(
     nonce = dying.next_nonce()
     with pytest.raises(Crash):
         apply(dying, terms, first_block, ignore)
+    mine(client)  # what was sent last may still be in the pool
     assert dying.next_nonce() == nonce + sent + dies_after_sending
     apply(Transactor(client, anvil.accounts[0], QUICK_RULES), terms, first_block, ignore)
     assert dying.next_nonce() == nonce + STEPS
@@ -286,7 +295,7 @@ def test_another_owner_is_a_difference(
 ) -> None:
     apply(by_deployer, terms, first_block, ignore)
     execute(by_deployer, oracle_of(client, terms), "transferOwnership", STRANGER)
-    (found,) = owner_differences(client, client.head(), terms)
+    (found,) = differences(client, client.head(), terms, first_block)
     assert found == f"owner: {terms.owner} in the terms, {terms.deployer}, on offer to {STRANGER} on chain"
     apply(by_deployer, terms, first_block, ignore)
     assert owners(client, terms) == (terms.deployer, terms.owner)
@@ -339,3 +348,195 @@ def test_a_sequencer_feed_that_answers_passes(client: ChainClient, anvil: Devnet
     set_code(client, STRANGER, "0x60805ff3")
     with pytest.raises(WrongContract, match="no sequencer uptime feed"):
         make_plan(client, client.head(), terms_for(anvil.accounts, sequencer_uptime_feed=STRANGER), None)
+
+
+# ---------------------------------------------------------------------- the deployment file and the command line
+
+
+def test_the_file_tells_what_was_deployed_and_reads_back(
+    client: ChainClient, terms: Terms, by_deployer: Transactor, first_block: int, tmp_path: Path
+) -> None:
+    path = tmp_path / "deployment.json"
+    before = make_record(client, client.head(), terms, first_block)
+    write_record(path, before)
+    assert read_record(path) == before
+    assert [one.code_hash for one in before.contracts] == ["", ""]
+    receipts: list[Receipt] = []
+    apply(by_deployer, terms, first_block, lambda _, receipt: receipts.append(receipt))
+    record = make_record(client, client.head(), terms, first_block)
+    write_record(path, record)
+    held = json.loads(path.read_text())
+    assert held["contracts"]["MarginOracle"]["address"] == creations(terms)[0].address
+    assert held["terms_hash"] == terms.content_hash()
+    assert held["first_block"] == receipts[0].block_number
+    created, *others = held["transactions"]
+    assert created["events"][0] == "OwnershipTransferred" and created["block"] == receipts[0].block_number
+    # The lens announces nothing.
+    said = [receipt.transaction_hash for receipt in (receipts[0], *receipts[2:])]
+    assert [one["hash"] for one in (created, *others)] == ["0x" + one.hex() for one in said]
+    assert [one["events"] for one in others] == [
+        ["SignerSetChanged"],
+        ["RotationGranted"],
+        ["MarketConfigured"],
+        ["MarketConfigured"],
+        ["OwnershipTransferStarted"],
+    ]
+
+
+def test_events_are_found_over_any_number_of_requests(
+    client: ChainClient, terms: Terms, by_deployer: Transactor, first_block: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    apply(by_deployer, terms, first_block, ignore)
+    head = client.head()
+    whole = make_record(client, head, terms, first_block)
+    for blocks in (1, 2, 3, head.number):
+        monkeypatch.setattr(contract_module, "BLOCKS_PER_SEARCH", blocks)
+        assert make_record(client, head, terms, first_block) == whole
+
+
+def test_a_file_that_was_altered_is_refused(client: ChainClient, terms: Terms, tmp_path: Path) -> None:
+    path = tmp_path / "deployment.json"
+    write_record(path, make_record(client, client.head(), terms, 0))
+    held = json.loads(path.read_text())
+    altered = [
+        (held | {"terms_hash": "0x" + "00" * 32}, BadConfiguration, "its terms hash to"),
+        (held | {"terms": held["terms"] | {"salt": "0x" + "01" * 32}}, BadConfiguration, "its terms hash to"),
+        (held | {"contracts": {"MarginOracle": held["contracts"]["MarginOracle"]}}, BadConfiguration, "names Margin"),
+        (held | {"contracts": "none"}, BadConfiguration, "not as it was written"),
+        (held | {"terms": None}, BadConfiguration, "valid dictionary"),
+    ]
+    moved = {name: one | {"address": STRANGER} for name, one in held["contracts"].items()}
+    altered.append((held | {"contracts": moved}, Difference, f"at {STRANGER} by the file"))
+    for content, kind, message in altered:
+        path.write_text(json.dumps(content))
+        with pytest.raises(kind, match=message):
+            read_record(path)
+    path.write_text("{")
+    with pytest.raises(BadConfiguration, match="is not JSON"):
+        read_record(path)
+    with pytest.raises(BadConfiguration, match="deployment file"):
+        read_record(tmp_path / "missing.json")
+    with pytest.raises(StorageFailure, match="cannot write"):
+        write_record(tmp_path / "missing" / "x.json", make_record(client, client.head(), terms, 0))
+
+
+class Desk:
+    """The command line in a folder with terms, a configuration and the deployer's keystore."""
+
+    def __init__(self, folder: Path, anvil: Devnet, terms: Terms) -> None:
+        self.folder, self.url = folder, anvil.url
+        (folder / "password").write_text("correct horse")
+        keystore = Account.encrypt(anvil.accounts[0].key, "correct horse", iterations=2)
+        (folder / "gas.json").write_text(json.dumps(keystore))
+        chain = ChainSettings(rpc_urls=(anvil.url,), maximum_head_age_seconds=0)
+        signing = SigningSettings(gas_keystore="gas.json", password_file="password")
+        write_settings(folder / "oracle.toml", Settings(chain=chain, signing=signing))
+        self.write_terms(terms)
+
+    def write_terms(self, terms: Terms) -> None:
+        (self.folder / "deployment.toml").write_text(as_toml(terms.as_json()))
+
+    def run(self, command: str, *options: str, answer: str = "y\n") -> Result:
+        files = {
+            "--terms": "deployment.toml",
+            "--file": "deployment.json",
+            "--config": "oracle.toml",
+        }
+        if command == "verify":
+            del files["--terms"]
+        named = [part for option, name in files.items() for part in (option, str(self.folder / name))]
+        return CliRunner().invoke(app, ["deploy", command, *named, *options], input=answer)
+
+
+@pytest.fixture
+def desk(client: ChainClient, anvil: Devnet, terms: Terms, tmp_path: Path) -> Desk:
+    return Desk(tmp_path, anvil, terms)
+
+
+def test_plan_apply_and_verify_from_the_command_line(client: ChainClient, terms: Terms, desk: Desk) -> None:
+    planned = desk.run("plan", "--rpc", desk.url, "--calldata")
+    assert planned.exit_code == 0, planned.output
+    assert f"  1  to do  create MarginOracle at {creations(terms)[0].address}\n" in planned.output
+    assert f"to {PROXY}, data 0x{creations(terms)[0].data.hex()}" in planned.output
+    assert not (desk.folder / "deployment.json").exists()
+    applied = desk.run("apply")
+    assert applied.exit_code == 0, applied.output
+    assert f"Send {STEPS} transactions from {terms.deployer} on chain 31337?" in applied.output
+    assert f'oracle = "{creations(terms)[0].address}"' in applied.output
+    verified = desk.run("verify", "--rpc", desk.url)
+    assert verified.exit_code == 0, verified.output
+    assert verified.output.startswith("equal: BookLens 0x")
+    assert f"MarginOracle {creations(terms)[0].address} on chain 31337 in block" in verified.output
+    assert f"owner {terms.deployer} until {terms.owner} accepts" in verified.output
+    again = desk.run("apply", answer="")
+    assert again.exit_code == 0, again.output
+    assert "to do" not in again.output and "Send" not in again.output
+    tamper(client, creations(terms)[0].address, 7)
+    broken = desk.run("verify")
+    assert broken.exit_code == 1
+    assert "different from byte 7 on" in broken.output
+
+
+def test_an_interrupted_command_goes_on_by_its_file(
+    client: ChainClient, terms: Terms, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sendings = iter(range(3))
+    send = Transactor.send
+
+    def die_later(self: Transactor, signed: SignedTransaction) -> None:
+        if next(sendings, None) is None:
+            raise Crash
+        send(self, signed)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Transactor, "send", die_later)
+        with pytest.raises(Crash):
+            desk.run("apply", "--yes")
+    partly = desk.run("plan")
+    assert [line.split()[1] for line in partly.output.splitlines()[1:]] == ["done"] * 3 + ["to"] * 4
+    assert desk.run("apply", "--yes").exit_code == 0
+    assert owners(client, terms) == (terms.deployer, terms.owner)
+
+
+def test_no_is_no_and_leaves_no_file(client: ChainClient, desk: Desk) -> None:
+    head = client.head()
+    assert desk.run("apply", answer="n\n").exit_code == 1
+    assert client.head() == head
+    assert not (desk.folder / "deployment.json").exists()
+
+
+def test_a_file_of_another_deployment_is_not_overwritten(client: ChainClient, desk: Desk, anvil: Devnet) -> None:
+    assert desk.run("apply", "--yes").exit_code == 0
+    before = (desk.folder / "deployment.json").read_text()
+    desk.write_terms(terms_for(anvil.accounts, salt="0x" + "09" * 32))
+    other = desk.run("apply", "--yes")
+    assert other.exit_code == BadConfiguration.exit_code
+    assert "name another --file" in other.output
+    assert (desk.folder / "deployment.json").read_text() == before
+
+
+def test_a_lost_file_is_written_again_from_the_chain(desk: Desk) -> None:
+    assert desk.run("apply", "--yes").exit_code == 0
+    path = desk.folder / "deployment.json"
+    before = path.read_text()
+    path.unlink()
+    lost = desk.run("apply", "--yes")
+    assert lost.exit_code == BadConfiguration.exit_code
+    assert "give --first-block" in lost.output
+    assert desk.run("apply", "--yes", "--first-block", "0").exit_code == 0
+    assert path.read_text() == before
+
+
+def test_a_configuration_of_another_chain_is_refused(desk: Desk) -> None:
+    path = desk.folder / "oracle.toml"
+    path.write_text(path.read_text().replace("chain_id = 31337", "chain_id = 1"))
+    for command in ("plan", "apply"):
+        refused = desk.run(command)
+        assert refused.exit_code == BadConfiguration.exit_code
+        assert "the terms are for chain 31337, the configuration for 1" in refused.output
+
+
+def test_no_output_holds_the_key_or_the_password(desk: Desk, anvil: Devnet) -> None:
+    output = desk.run("apply", "--yes").output + (desk.folder / "deployment.json").read_text()
+    assert "correct horse" not in output
+    assert anvil.accounts[0].key.hex().removeprefix("0x") not in output
