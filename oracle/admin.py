@@ -7,7 +7,7 @@ three calls of the same change, of which the next one is chosen here unless it i
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from eth_utils.crypto import keccak
@@ -17,6 +17,7 @@ from oracle.change_words import (
     call_words,
     duration_words,
     guardian_words,
+    limit_words,
     margin_words,
     signer_words,
     time_words,
@@ -27,7 +28,7 @@ from oracle.governance import (
     CHANGE_LIFETIME_SECONDS,
     Governance,
     ProposedChange,
-    read_changes,
+    find_change,
     read_signers,
 )
 from oracle.terms import ZERO_ADDRESS
@@ -80,6 +81,15 @@ def owner_change(oracle: Contract, stamp: BlockStamp, way: Way, function: str, *
             f"{time_words(ready + CHANGE_LIFETIME_SECONDS)}, and the guardian can drop it"
         )
     return Act(words, owner, oracle.address, data)
+
+
+def market_change(
+    oracle: Contract, stamp: BlockStamp, way: Way, market_id: int, name: str, config: tuple[object, ...]
+) -> Act:
+    """Return `owner_change` of a market's limits, with those that are in force beside it."""
+    act = owner_change(oracle, stamp, way, "configureMarket", market_id, name, config)
+    held = oracle.call(stamp, "marketConfig", market_id)
+    return replace(act, words=f"{act.words}\nnow: {limit_words(held)}") if held.exists else act
 
 
 def owner_act(oracle: Contract, stamp: BlockStamp, function: str, *arguments: object) -> Act:
@@ -137,16 +147,15 @@ def cancellation(oracle: Contract, stamp: BlockStamp, first_block: int, change_i
     Refused
         If nothing with this id is proposed.
     """
-    changes = read_changes(oracle, stamp, first_block)
-    found = next((one.change for one in changes if one.id == change_id), None)
+    found = find_change(oracle, stamp, first_block, change_id)
     if found is None:
         raise Refused(
             f"no change 0x{change_id.hex()} is proposed", "`margin-oracle admin status` shows what is, with its id"
         )
     owner, guardian = oracle.call(stamp, "owner"), oracle.call(stamp, "guardian")
-    concerns_guardian = found[:4] == oracle.interface.encode("setGuardian", ZERO_ADDRESS)[:4]
+    concerns_guardian = found.change[:4] == oracle.interface.encode("setGuardian", ZERO_ADDRESS)[:4]
     office = owner if sender == owner or guardian == ZERO_ADDRESS or concerns_guardian else guardian
-    return _act(oracle, office, "cancelChange", found)
+    return _act(oracle, office, "cancelChange", found.change)
 
 
 def rotation(oracle: Contract, stamp: BlockStamp, first_block: int, custodian: str, new_signer: str) -> Act:
@@ -166,10 +175,8 @@ def rotation(oracle: Contract, stamp: BlockStamp, first_block: int, custodian: s
         )
     current = (held.threshold, held.step_threshold, held.signers)
     act = _act(oracle, custodian, "rotateSigner", current, new_signer)
-    words = f"put {new_signer} in the place of the signer {signer}"
-    if allowed_timestamp > stamp.timestamp:
-        words += f"\nallowed from {time_words(allowed_timestamp)} on"
-    return Act(words, act.sender, act.to, act.data)
+    since = f", allowed from {time_words(allowed_timestamp)} on" if allowed_timestamp > stamp.timestamp else ""
+    return replace(act, words=f"put {new_signer} in the place of the signer {signer}{since}")
 
 
 def status_lines(oracle: Contract, governance: Governance) -> Iterator[str]:

@@ -28,11 +28,11 @@ def call_words(interface: Interface, data: bytes) -> str:
     return words(call.arguments) if words else f"{call.function} {shown}".rstrip()
 
 
-def market_words(name: str, market_id: int, config: Any) -> str:
+def limit_words(config: Any) -> str:
     """Return a market's limits; `config` as `IMarginOracle.MarketConfig`."""
     initial, maintenance, slope = config.initial, config.maintenance, config.slope
     return (
-        f"market {market_id} {name!r}: fallback {config.fallbackInitialPpm} ppm; "
+        f"fallback {config.fallbackInitialPpm} ppm; "
         f"initial {_range(initial)} ppm, {_steps(initial)}; "
         f"maintenance {_range(maintenance)} ppm, up {maintenance.riseHourly} an hour, "
         f"down {maintenance.fallHourly} an hour; "
@@ -104,7 +104,9 @@ def _offer(values: Mapping[str, Any]) -> str:
 
 _WORDS: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "setSigners": lambda values: f"accept reports of {signer_words(*values['set'])}",
-    "configureMarket": lambda values: "set " + market_words(values["name"], values["marketId"], values["config"]),
+    "configureMarket": lambda values: (
+        f"set market {values['marketId']} {values['name']!r}: {limit_words(values['config'])}"
+    ),
     "setTiming": lambda values: f"set {timing_words(values['newTiming'])}",
     "grantRotation": _grant,
     "setGuardian": lambda values: f"make the guardian {guardian_words(values['newGuardian'])}",

@@ -23,6 +23,7 @@ from oracle.admin import (
     acceptance,
     cancellation,
     guardian_act,
+    market_change,
     owner_act,
     owner_change,
     rotation,
@@ -144,7 +145,7 @@ def market(
     found = next((one for one in load_terms(terms).markets if one.market_id == market_id), None)
     if found is None:
         raise BadConfiguration(f"{terms} has no market {market_id}", "add it, or correct the number")
-    return desk.change("configureMarket", market_id, found.name, found.as_struct())
+    return market_change(desk.oracle, desk.stamp, desk.way, market_id, found.name, found.as_struct())
 
 
 @_command("signers", waits=True)

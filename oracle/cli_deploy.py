@@ -140,13 +140,14 @@ def _first_block(file: Path, terms: Terms, named: int | None) -> int | None:
 def _show(terms: Terms, plan: Plan, calldata: bool) -> None:
     typer.echo(f"terms {terms.content_hash()} for chain {terms.chain_id}, deployer {terms.deployer}")
     for number, step in enumerate(plan.steps, 1):
-        typer.echo(f"{number:>3}  {'done' if step.is_done else 'to do'}  {step.words}")
+        words = step.words.replace("; ", ";\n            ")
+        typer.echo(f"{number:>3}  {'done ' if step.is_done else 'to do'}  {words}")
         if calldata:
             typer.echo(f"            to {step.to}, data 0x{step.data.hex()}")
 
 
 def _tell(step: Step, receipt: Receipt) -> None:
-    typer.echo(f"0x{receipt.transaction_hash.hex()} in block {receipt.block_number}: {step.words}")
+    typer.echo(f"0x{receipt.transaction_hash.hex()} in block {receipt.block_number}: {step.words.partition(':')[0]}")
 
 
 def _show_end(client: ChainClient, record: Record, file: Path) -> None:
@@ -156,6 +157,7 @@ def _show_end(client: ChainClient, record: Record, file: Path) -> None:
     typer.echo("for the configuration of keepers:\n\n[contracts]")
     keys = {
         "oracle": record.oracle_address,
+        "lens": next((one.address for one in record.contracts if one.name == "BookLens"), ""),
         "first_block": record.first_block,
         "signers": signers,
         "threshold": threshold,

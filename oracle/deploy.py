@@ -144,20 +144,28 @@ def apply(transactor: Transactor, terms: Terms, first_block: int, told: Told) ->
     """
     client = transactor.client
     _require_ready(transactor, terms)
-    plan = make_plan(client, client.head(), terms, first_block)
+    stamp = client.head()
+    plan = make_plan(client, stamp, terms, first_block)
     left = [step for step in plan.set_up if not step.is_done]
     if left and plan.owner != terms.deployer:
         raise Refused(
             f"the oracle belongs to {plan.owner} by now, and {len(left)} steps are left, first: {left[0].words}",
             "its owner sets them by `margin-oracle admin`",
         )
-    reasons = oracle_of(client, terms).reasons
     for step in left:
-        told(step, submit(transactor, step.to, step.data, reasons=reasons))
-    _require_same(differences(client, client.head(), terms, first_block, with_owner=False))
+        stamp = _send(transactor, terms, step, told)
+    _require_same(differences(client, stamp, terms, first_block, with_owner=False))
     if not plan.hand_over.is_done:
-        told(plan.hand_over, submit(transactor, plan.hand_over.to, plan.hand_over.data, reasons=reasons))
-    _require_same(differences(client, client.head(), terms, first_block))
+        stamp = _send(transactor, terms, plan.hand_over, told)
+    _require_same(differences(client, stamp, terms, first_block))
+
+
+def _send(transactor: Transactor, terms: Terms, step: Step, told: Told) -> BlockStamp:
+    """Send a step and return its block: an endpoint that does not have it yet cannot be asked what came of it."""
+    client = transactor.client
+    receipt = submit(transactor, step.to, step.data, reasons=oracle_of(client, terms).reasons)
+    told(step, receipt)
+    return client.block_by_number(receipt.block_number)
 
 
 def _creation_step(creation: Creation, exists: bool) -> Step:

@@ -85,7 +85,7 @@ def make_record(client: ChainClient, stamp: BlockStamp, terms: Terms, first_bloc
             DeployedContract(creation.artefact.name, creation.address, creation.artefact.source_hash, code_hash)
         )
     events: dict[tuple[int, bytes], list[str]] = {}
-    for event in oracle_of(client, terms).history(_EVENTS, first_block, stamp.number):
+    for event in reversed(list(oracle_of(client, terms).search(_EVENTS, first_block, stamp.number))):
         events.setdefault((event.log.block_number, event.log.transaction_hash), []).append(event.name)
     transactions = tuple(
         DeploymentTransaction("0x" + digest.hex(), block, tuple(names)) for (block, digest), names in events.items()

@@ -6,6 +6,7 @@ The contract keeps no lists; which markets, custodians and proposals there are i
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from oracle.chain.abi import Event
@@ -18,7 +19,7 @@ CHANGE_LIFETIME_SECONDS = 14 * 86_400
 """How long after its time a change can be carried out; `MarginGovernance.CHANGE_LIFETIME_SECONDS`."""
 
 _NOBODY = "0x0000000000000000000000000000000000000000"
-_EVENTS = ("MarketConfigured", "SignerSetChanged", "RotationGranted", "ChangeProposed")
+_EVENTS = ("OwnershipTransferred", "MarketConfigured", "SignerSetChanged", "RotationGranted", "ChangeProposed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,11 +94,14 @@ def read_governance(contract: Contract, stamp: BlockStamp, first_block: int) -> 
     Raises
     ------
     BadData
-        If the events from `first_block` on do not tell of the signers that are in force.
+        If the events from `first_block` on do not begin with the oracle's creation: what was set before would be
+        missed.
     OracleError
         As `Contract.call`.
     """
-    events = contract.history(_EVENTS, first_block, stamp.number)
+    events = tuple(contract.search(_EVENTS, first_block, stamp.number))[::-1]
+    if not any(event.values["previousOwner"] == _NOBODY for event in _named(events, "OwnershipTransferred")):
+        raise _missing(contract, f"of its creation from block {first_block} on")
     return Governance(
         stamp=stamp,
         owner=contract.call(stamp, "owner"),
@@ -116,12 +120,17 @@ def read_governance(contract: Contract, stamp: BlockStamp, first_block: int) -> 
 
 def read_signers(contract: Contract, stamp: BlockStamp, first_block: int) -> SignerSet | None:
     """Return the set in force, None before the first; arguments and errors as `read_governance`."""
-    return _signers(contract, stamp, contract.history(["SignerSetChanged"], first_block, stamp.number))
+    newest = contract.search(["SignerSetChanged"], first_block, stamp.number)
+    return _signers(contract, stamp, tuple(islice(newest, 1)))
 
 
-def read_changes(contract: Contract, stamp: BlockStamp, first_block: int) -> tuple[ProposedChange, ...]:
-    """Return what is proposed, oldest first; arguments and errors as `read_governance`."""
-    return _changes(contract, stamp, contract.history(["ChangeProposed"], first_block, stamp.number))
+def find_change(contract: Contract, stamp: BlockStamp, first_block: int, change_id: bytes) -> ProposedChange | None:
+    """Return what is proposed under an id, None if nothing is; arguments as `read_governance`."""
+    ready = contract.call(stamp, "readyTimestamp", change_id)
+    if ready == 0:
+        return None
+    newest = contract.search(["ChangeProposed"], first_block, stamp.number, [change_id])
+    return next((ProposedChange(change_id, event.values["change"], ready) for event in newest), None)
 
 
 def _signers(contract: Contract, stamp: BlockStamp, events: tuple[Event, ...]) -> SignerSet | None:
@@ -133,10 +142,7 @@ def _signers(contract: Contract, stamp: BlockStamp, events: tuple[Event, ...]) -
         found = SignerSet(last["epoch"], last["threshold"], last["stepThreshold"], last["signers"])
         if signer_set_hash(found) == on_chain:
             return found
-    raise BadData(
-        f"the events of {contract.address} do not tell of the signer set 0x{on_chain.hex()} that is in force",
-        "let contracts.first_block be the block of its deployment",
-    )
+    raise _missing(contract, f"of the signer set 0x{on_chain.hex()} that is in force")
 
 
 def _rotations(contract: Contract, stamp: BlockStamp, events: tuple[Event, ...]) -> tuple[Rotation, ...]:
@@ -170,3 +176,10 @@ def _last_names(events: tuple[Event, ...]) -> dict[int, str]:
 
 def _named(events: tuple[Event, ...], name: str) -> tuple[Event, ...]:
     return tuple(event for event in events if event.name == name)
+
+
+def _missing(contract: Contract, what: str) -> BadData:
+    return BadData(
+        f"the events of {contract.address} do not tell {what}",
+        "let the first block (contracts.first_block, --first-block) be that of its deployment, or one before",
+    )

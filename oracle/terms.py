@@ -21,6 +21,8 @@ ZERO_ADDRESS = "0x0000000000000000000000000000000000000000"
 LOCAL_CHAIN_IDS = (31_337, 1_337)
 ARBITRUM_CHAIN_IDS = (42_161, 42_170, 421_614)
 """Where BLOCKHASH does not give the hashes of the chain's own blocks."""
+SEQUENCED_CHAIN_IDS = (10, 8_453, 42_161)
+"""Optimism, Base and Arbitrum: nobody can top up an account while their sequencer is down."""
 LEAST_OWNER_DELAY_SECONDS = 86_400
 LARGEST_SIGNER_SET = 32
 
@@ -244,6 +246,10 @@ class Terms(_Section):
                 f"owner_delay_seconds {self.owner_delay_seconds} is below {LEAST_OWNER_DELAY_SECONDS}",
             ),
             (self.guardian == ZERO_ADDRESS, "guardian is not filled in"),
+            (
+                self.chain_id in SEQUENCED_CHAIN_IDS and self.sequencer_uptime_feed == ZERO_ADDRESS,
+                f"sequencer_uptime_feed is zero, and chain_id {self.chain_id} has a sequencer",
+            ),
             (self.guardian == self.owner, "guardian and owner are the same"),
             (self.owner == self.deployer, "owner is the deployer: hand over to another account"),
             (self.guardian == self.deployer, "guardian is the deployer: name another account"),

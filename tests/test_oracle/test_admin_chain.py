@@ -237,6 +237,8 @@ def test_a_new_market_comes_from_the_terms(office: Office) -> None:
     output = office.done(OWNER, "market", "8", "--terms", path)
     assert "set market 8 'SOL perpetual': fallback 500008 ppm" in output
     assert office.call("marketConfig", 8).exists
+    assert "now: " not in output
+    assert "\nnow: fallback 500007 ppm; initial 5000 to" in office.done(OWNER, "market", "7", "--terms", path)
     unknown = office.run(OWNER, "market", "9", "--terms", path)
     assert unknown.exit_code == BadConfiguration.exit_code
     assert "has no market 9" in unknown.output
@@ -420,4 +422,9 @@ def test_status_needs_the_events_of_the_whole_life(office: Office) -> None:
     late.write_text(text.replace("first_block = 0", f"first_block = {office.oracle.client.head().number}"))
     result = CliRunner().invoke(app, ["admin", "status", "-c", str(late)])
     assert result.exit_code == 65
-    assert "let contracts.first_block be the block of its deployment" in result.output
+    assert "do not tell of its creation from block" in result.output
+    assert "let the first block (contracts.first_block, --first-block) be that of its deployment" in result.output
+    options = ["--keystore", str(office.folder / f"{CUSTODIAN}.json"), "-c", str(late)]
+    rotated = CliRunner().invoke(app, ["admin", "rotate-signer", NEW_SIGNER, *options])
+    assert rotated.exit_code == 65
+    assert "do not tell of the signer set 0x" in rotated.output

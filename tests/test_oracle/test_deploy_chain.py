@@ -12,7 +12,6 @@ from eth_utils.address import to_checksum_address
 from eth_utils.crypto import keccak
 from typer.testing import CliRunner, Result
 
-from oracle.chain import contract as contract_module
 from oracle.chain.client import ChainClient
 from oracle.chain.create2 import PROXY, PROXY_COST_WEI, PROXY_SENDER, PROXY_TRANSACTION, require_proxy
 from oracle.chain.devnet import Devnet, mine, set_automine
@@ -24,7 +23,15 @@ from oracle.config import ChainSettings, Settings, SigningSettings, write_settin
 from oracle.deploy import HISTORY_CONTRACT, Step, apply, make_plan
 from oracle.deploy_record import make_record, read_record, write_record
 from oracle.deployed import creations, differences, oracle_of
-from oracle.errors import BadConfiguration, Difference, Refused, StorageFailure, TransactionUnknown, WrongContract
+from oracle.errors import (
+    BadConfiguration,
+    BadData,
+    Difference,
+    Refused,
+    StorageFailure,
+    TransactionUnknown,
+    WrongContract,
+)
 from oracle.terms import ZERO_ADDRESS, Terms
 from tests.conftest import QUICK_RULES
 from tests.deployment_cases import SIGNER_ADDRESSES, STRANGER, as_toml, market_values, term_values, terms_for
@@ -383,17 +390,6 @@ def test_the_file_tells_what_was_deployed_and_reads_back(
     ]
 
 
-def test_events_are_found_over_any_number_of_requests(
-    client: ChainClient, terms: Terms, by_deployer: Transactor, first_block: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    apply(by_deployer, terms, first_block, ignore)
-    head = client.head()
-    whole = make_record(client, head, terms, first_block)
-    for blocks in (1, 2, 3, head.number):
-        monkeypatch.setattr(contract_module, "BLOCKS_PER_SEARCH", blocks)
-        assert make_record(client, head, terms, first_block) == whole
-
-
 def test_a_file_that_was_altered_is_refused(client: ChainClient, terms: Terms, tmp_path: Path) -> None:
     path = tmp_path / "deployment.json"
     write_record(path, make_record(client, client.head(), terms, 0))
@@ -493,7 +489,7 @@ def test_an_interrupted_command_goes_on_by_its_file(
         with pytest.raises(Crash):
             desk.run("apply", "--yes")
     partly = desk.run("plan")
-    assert [line.split()[1] for line in partly.output.splitlines()[1:]] == ["done"] * 3 + ["to"] * 4
+    assert (partly.output.count("  done   "), partly.output.count("  to do  ")) == (3, 4)
     assert desk.run("apply", "--yes").exit_code == 0
     assert owners(client, terms) == (terms.deployer, terms.owner)
 
@@ -525,6 +521,16 @@ def test_a_lost_file_is_written_again_from_the_chain(desk: Desk) -> None:
     assert "give --first-block" in lost.output
     assert desk.run("apply", "--yes", "--first-block", "0").exit_code == 0
     assert path.read_text() == before
+
+
+def test_a_first_block_after_the_creation_hides_nothing(desk: Desk) -> None:
+    assert desk.run("apply", "--yes").exit_code == 0
+    path = desk.folder / "deployment.json"
+    held = json.loads(path.read_text())
+    path.write_text(json.dumps(held | {"first_block": held["first_block"] + 1}))
+    hidden = desk.run("verify")
+    assert hidden.exit_code == BadData.exit_code
+    assert "do not tell of its creation" in hidden.output
 
 
 def test_a_configuration_of_another_chain_is_refused(desk: Desk) -> None:

@@ -181,10 +181,17 @@ def test_what_puts_a_protocol_at_risk_is_for_local_chains_alone(name: str) -> No
 
 
 def test_arbitrum_takes_its_own_source_of_block_hashes() -> None:
-    values = term_values(chain_id=42_161, is_local_chain=False)
+    values = term_values(chain_id=42_161, is_local_chain=False, sequencer_uptime_feed=STRANGER)
     with pytest.raises(BadConfiguration, match="block_hash_source evm on chain_id 42161"):
         parse_terms(values, "terms")
     assert parse_terms(values | {"block_hash_source": "arb_sys"}, "terms").block_hash_source.number == 2
+
+
+def test_a_chain_that_has_a_sequencer_names_its_feed() -> None:
+    values = term_values(chain_id=10, is_local_chain=False)
+    with pytest.raises(BadConfiguration, match="sequencer_uptime_feed is zero, and chain_id 10 has a sequencer"):
+        parse_terms(values, "terms")
+    parse_terms(values | {"sequencer_uptime_feed": STRANGER}, "terms")
 
 
 def test_a_file_that_is_none_is_refused(tmp_path: Path) -> None:
