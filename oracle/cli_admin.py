@@ -41,6 +41,7 @@ from oracle.reporting import configured
 from oracle.terms import ZERO_ADDRESS, SignerTerms, TimingTerms
 from oracle.terms_file import load_terms, parse_section
 from oracle.types import BlockStamp
+from oracle.units import UINT32_MAX
 
 admin = typer.Typer(
     help="What owner, guardian and custodians may do; sent, or printed for a multisig by --calldata.",
@@ -64,7 +65,7 @@ def _hash(text: str) -> bytes:
 
 Config = Annotated[Path, typer.Option("--config", "-c", help="Configuration file.")]
 Account = Annotated[str, typer.Argument(parser=_address, help="Address.", metavar="ADDRESS")]
-Market = Annotated[int, typer.Argument(min=0, help="Id of the market.")]
+Market = Annotated[int, typer.Argument(min=0, max=UINT32_MAX, help="Id of the market.")]
 DEFAULT_CONFIG = Path("oracle.toml")
 
 _SHARED = {
@@ -183,7 +184,7 @@ def guardian(desk: Desk, account: Account) -> Act:
 
 
 @_command("owner-delay", waits=True)
-def owner_delay(desk: Desk, seconds: Annotated[int, typer.Argument(min=0, max=2**32 - 1, help="Seconds.")]) -> Act:
+def owner_delay(desk: Desk, seconds: Annotated[int, typer.Argument(min=0, max=UINT32_MAX, help="Seconds.")]) -> Act:
     """Owner: change how long the owner's changes wait."""
     return desk.change("setOwnerDelay", seconds)
 

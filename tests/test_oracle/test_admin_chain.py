@@ -220,6 +220,14 @@ def test_a_call_that_is_named_is_refused_by_the_contract_with_its_reason(office:
     assert "different calls" in both.output
 
 
+def test_a_call_is_tried_as_the_next_block_will_run_it(office: Office) -> None:
+    office.post()
+    office.done(OWNER, "owner-delay", "7")
+    office.oracle.client.request("evm_increaseTime", [hex(DELAY_SECONDS)], lambda result: result)
+    office.done(OWNER, "owner-delay", "7", "--execute")
+    assert office.call("ownerDelaySeconds") == 7
+
+
 def test_a_change_that_lapsed_is_dropped_and_proposed_anew(office: Office) -> None:
     office.post()
     office.done(OWNER, "owner-delay", "7")
@@ -327,6 +335,7 @@ def test_a_custodian_replaces_its_signer_once_a_day(office: Office) -> None:
     soon = office.run(CUSTODIAN, "rotate-signer", STRANGER)
     assert soon.exit_code == Refused.exit_code
     assert "MarginOracle.RotationTooSoon(allowedTimestamp=" in soon.output
+    assert "Send it to" not in soon.output
     office.wait(86_400)
     office.done(CUSTODIAN, "rotate-signer", STRANGER)
     nobody = office.run(SENDER, "rotate-signer", STRANGER)
