@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
 from oracle.chain.contract import load_artefact
+from oracle.cli import app
 from oracle.errors import BadConfiguration, StorageFailure
 from oracle.terms import ZERO_ADDRESS, Terms
 from oracle.terms_file import load_terms, parse_terms, render_blank, write_blank
@@ -68,6 +70,15 @@ def test_an_existing_file_stays_and_an_unwritable_place_is_named(tmp_path: Path)
     assert path.read_text() == "mine"
     with pytest.raises(StorageFailure, match="cannot write"):
         write_blank(tmp_path / "missing" / "terms.toml")
+
+
+def test_the_command_writes_the_blank_once(tmp_path: Path) -> None:
+    path = tmp_path / "terms.toml"
+    assert CliRunner().invoke(app, ["deploy", "init", str(path)]).exit_code == 0
+    assert path.read_text() == render_blank()
+    again = CliRunner().invoke(app, ["deploy", "init", str(path)])
+    assert again.exit_code == BadConfiguration.exit_code
+    assert "exists" in again.output
 
 
 def test_structs_are_in_the_order_of_the_abi() -> None:
