@@ -6,8 +6,6 @@ import json
 import os
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
@@ -16,8 +14,10 @@ import typer
 from rich.console import Console
 
 from oracle import bench
+from oracle.cli_admin import admin
+from oracle.cli_deploy import deploying
 from oracle.cli_keys import keys
-from oracle.config import LogSettings, Settings, load_settings, write_settings
+from oracle.config import LogSettings, Settings, write_settings
 from oracle.cycle import CycleResult, run_cycle
 from oracle.demo.story import run_demo, run_devnet
 from oracle.doctor import examine
@@ -29,7 +29,7 @@ from oracle.margin_tables import show_margin
 from oracle.portfolio import read_portfolio
 from oracle.readers.history import read_history
 from oracle.recalibration import Outcome, recalibrate, recalibrate_on_schedule, seconds_until_due
-from oracle.reporting import reporting
+from oracle.reporting import configured, reporting
 from oracle.scheduler import BackgroundWork, Daemon
 from oracle.types import Hold
 from oracle.units import SECONDS_PER_HOUR
@@ -45,6 +45,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(keys, name="keys")
+app.add_typer(deploying, name="deploy")
+app.add_typer(admin, name="admin")
 benchmarks = typer.Typer(help="What a valuation costs, on a simulated history.", no_args_is_help=True)
 app.add_typer(benchmarks, name="bench")
 
@@ -98,7 +100,7 @@ def calibrate(
     config: Config = DEFAULT_CONFIG,
 ) -> None:
     """Fit the calibration artefact to a price history and write it where the configuration says."""
-    with _configured(config) as settings:
+    with configured(config) as settings:
         read = read_history(history, [symbol.strip() for symbol in symbols.split(",")], sources=source or [])
         calibration = calibrate_history(read, settings.model)
         path = settings.path(settings.calibration.artefact)
@@ -118,7 +120,7 @@ def recalibrate_once(
 
     A daemon that runs takes it from its next cycle on.
     """
-    with _configured(config) as settings, Journal(settings.path(settings.storage.journal)) as journal:
+    with configured(config) as settings, Journal(settings.path(settings.storage.journal)) as journal:
         row = recalibrate(settings, journal, lambda: int(time.time()), adopt_despite_drift)
         typer.echo(f"{row.outcome}: {row.hash_before} -> {row.hash_after}\n{row.reason}")
         raise typer.Exit(BadData.exit_code if row.outcome == Outcome.HELD_BACK else 0)
@@ -153,7 +155,7 @@ def once(
     as_json: Annotated[bool, typer.Option("--json", help="Print the outcome as one JSON object.")] = False,
 ) -> None:
     """Run one cycle; a dry run does everything but signing and sending."""
-    with _configured(config) as settings:
+    with configured(config) as settings:
         keeper = build_keeper(settings, not settings.signing.keystores if dry_run is None else dry_run)
         result = run_cycle(keeper)
         outcome = _outcome(result)
@@ -163,7 +165,7 @@ def once(
 @app.command()
 def run(config: Config = DEFAULT_CONFIG) -> None:
     """Run the daemon: a cycle at every interval; drains on SIGTERM, exits non-zero on a fatal error."""
-    with _configured(config) as settings:
+    with configured(config) as settings:
         live = LiveKeeper(settings)
         journal = live.current().journal
         background = _recalibration(settings, journal) if settings.calibration.interval_hours else None
@@ -189,7 +191,7 @@ def verify(
 
     Details that this keeper's journal holds for the report are compared too.
     """
-    with _configured(config) as settings:
+    with configured(config) as settings:
         stored = _stored_reports(settings, sequence)
         calibration = load_calibration(artefact) if artefact else build_calibration(settings)
         result = verify_report(build_client(settings), settings, calibration, sequence, stored)
@@ -208,7 +210,7 @@ def verify(
 @app.command()
 def doctor(config: Config = DEFAULT_CONFIG) -> None:
     """Look at configuration, endpoints, contracts, keys, gas and clock; each line passes or says what to do."""
-    with _configured(config) as settings:
+    with configured(config) as settings:
         failed = 0
         for check in examine(settings):
             failed += not check.passed
@@ -243,15 +245,6 @@ def bench_scale(
 def main() -> None:
     """Entry point of `margin-oracle`."""
     app()
-
-
-@contextmanager
-def _configured(path: Path) -> Iterator[Settings]:
-    """Read the configuration, set up logs by it, and report errors as it says."""
-    with reporting(LogSettings()):
-        settings = load_settings(path)
-    with reporting(settings.logs):
-        yield settings
 
 
 def _console() -> Console:

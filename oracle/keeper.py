@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import structlog
 
@@ -36,6 +37,23 @@ def build_client(settings: Settings) -> ChainClient:
         maximum_head_age_seconds=settings.chain.maximum_head_age_seconds or None,
         limits=RequestLimits(timeout_seconds=settings.chain.request_timeout_seconds),
     )
+
+
+def build_transactor(settings: Settings, client: ChainClient, keystore: Path | None = None) -> Transactor:
+    """Return the sender whose key is in a keystore, by default the configured one that pays for gas.
+
+    Raises
+    ------
+    BadConfiguration
+        If no keystore is named, or no password.
+    LockedKeystore
+    """
+    if keystore is None and not settings.signing.gas_keystore:
+        raise BadConfiguration("signing.gas_keystore is empty", "name the keystore that pays")
+    account = open_account(keystore or settings.path(settings.signing.gas_keystore), settings.password())
+    fee_wei = settings.chain.maximum_fee_gwei * _GWEI
+    rules = SendingRules(caps=FeeCaps(routine_wei=fee_wei, urgent_wei=_URGENT_FACTOR * fee_wei))
+    return Transactor(client, account, rules)
 
 
 def build_calibration(settings: Settings) -> Calibration:
@@ -161,11 +179,6 @@ def _recompute(settings: Settings, client: ChainClient, calibration: Calibration
 
 
 def _publisher(settings: Settings, client: ChainClient, journal: Journal) -> Publisher:
-    if not settings.signing.gas_keystore:
-        raise BadConfiguration("signing.gas_keystore is empty", "name the keystore that pays, or run with --dry-run")
-    account = open_account(settings.path(settings.signing.gas_keystore), settings.password())
-    fee_wei = settings.chain.maximum_fee_gwei * _GWEI
-    rules = SendingRules(caps=FeeCaps(routine_wei=fee_wei, urgent_wei=_URGENT_FACTOR * fee_wei))
+    transactor = build_transactor(settings, client)
     oracle = Contract(client, settings.contracts.oracle, load_artefact("MarginOracle").interface)
-    timeout = float(settings.chain.receipt_timeout_seconds)
-    return Publisher(Transactor(client, account, rules), oracle, journal, timeout)
+    return Publisher(transactor, oracle, journal, float(settings.chain.receipt_timeout_seconds))

@@ -5,11 +5,12 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import structlog
 import typer
 
-from oracle.config import LogSettings
+from oracle.config import LogSettings, Settings, load_settings
 from oracle.errors import OracleError
 from oracle.logs import configure_logs, redact_text
 from oracle.scheduler import describe
@@ -27,3 +28,12 @@ def reporting(logs: LogSettings) -> Iterator[None]:
         else:
             print(redact_text(f"{type(error).__name__}: {error}"), file=sys.stderr)
         raise typer.Exit(error.exit_code) from None
+
+
+@contextmanager
+def configured(path: Path) -> Iterator[Settings]:
+    """Read the configuration, set up logs by it, and report errors as it says."""
+    with reporting(LogSettings()):
+        settings = load_settings(path)
+    with reporting(settings.logs):
+        yield settings

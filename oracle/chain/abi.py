@@ -38,6 +38,14 @@ class Event:
     log: Log
 
 
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A decoded call; arguments by name, structs as named tuples."""
+
+    function: str
+    arguments: dict[str, Any]
+
+
 class Interface:
     """The functions, events and errors of one contract.
 
@@ -52,12 +60,14 @@ class Interface:
     def __init__(self, name: str, abi: Sequence[Mapping[str, Any]]) -> None:
         self.name = name
         self._functions: dict[str, Mapping[str, Any]] = {}
+        self._by_selector: dict[bytes, Mapping[str, Any]] = {}
         self._constructor: Mapping[str, Any] = {"inputs": []}
         self._events: dict[bytes, Mapping[str, Any]] = {}
         self.errors: dict[bytes, tuple[str, Mapping[str, Any]]] = {}
         for entry in abi:
             if entry["type"] == "function":
                 self._functions[entry["name"]] = self._functions[_signature(entry)] = entry
+                self._by_selector[selector(_signature(entry))] = entry
             elif entry["type"] == "constructor":
                 self._constructor = entry
             elif entry["type"] == "event":
@@ -93,6 +103,28 @@ class Interface:
             ) from error
         named = tuple(_named(value, output) for value, output in zip(values, outputs, strict=True))
         return named[0] if len(named) == 1 else named
+
+    def decode_call(self, data: bytes) -> Call:
+        """Return the call that this calldata is.
+
+        Raises
+        ------
+        WrongContract
+            If no function has its selector, or the rest is not exactly the function's arguments.
+        """
+        entry = self._by_selector.get(data[:4])
+        if entry is None:
+            raise WrongContract(f"{self.name} has no function 0x{data[:4].hex()}", "check the contract's version")
+        inputs = entry["inputs"]
+        try:
+            values = decode(_types(inputs), data[4:])
+            is_exact = encode(_types(inputs), values) == data[4:]
+        except _MALFORMED:
+            is_exact = False
+        if not is_exact:
+            raise WrongContract(f"0x{data.hex()} is no call of {self.name}.{entry['name']}", "encode it anew")
+        named = (_named(value, field) for value, field in zip(values, inputs, strict=True))
+        return Call(entry["name"], dict(zip((field["name"] for field in inputs), named, strict=True)))
 
     def topic(self, event: str) -> bytes:
         """Return the first topic of an event."""

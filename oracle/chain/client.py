@@ -188,13 +188,14 @@ class ChainClient:
         return self.request("eth_getBalance", [address, at_block(stamp)], quantity)
 
     def logs(
-        self, address: str, first_block: int, last_block: int, topics: Sequence[bytes | None] = ()
+        self, address: str, first_block: int, last_block: int, topics: Sequence[bytes | tuple[bytes, ...] | None] = ()
     ) -> tuple[Log, ...]:
         """Return a contract's events of blocks `first_block` to `last_block`, both included, oldest first.
 
-        Blocks go by number here: a caller checks afterwards that the last block's hash is still the one it reads at.
+        A topic is one value, any of several, or None for whatever there is. Blocks go by number here: a caller checks
+        afterwards that the last block's hash is still the one it reads at.
         """
-        wanted = [topic and "0x" + topic.hex() for topic in topics]
+        wanted = [_topic(topic) for topic in topics]
         where = {"address": address, "fromBlock": hex(first_block), "toBlock": hex(last_block), "topics": wanted}
         return self.request("eth_getLogs", [where], lambda found: tuple(log_from_node(log) for log in found))
 
@@ -282,6 +283,12 @@ class ChainClient:
             names = ", ".join(names[0] for names in answers.values())
             raise EndpointsDisagree(f"{names} each answer something else", "a reorganisation ends by itself")
         raise _unavailable([*faults, f"{len(answers)} of {_VOTES_NEEDED} answers needed to agree"])
+
+
+def _topic(topic: bytes | tuple[bytes, ...] | None) -> str | list[str] | None:
+    if isinstance(topic, tuple):
+        return ["0x" + one.hex() for one in topic]
+    return None if topic is None else "0x" + topic.hex()
 
 
 def _block(endpoint: Endpoint, number_or_tag: str) -> BlockStamp:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
@@ -14,12 +14,14 @@ from eth_utils.address import to_checksum_address
 from oracle.chain.abi import Event, Interface, Reasons
 from oracle.chain.client import ChainClient
 from oracle.chain.wire import octets
-from oracle.errors import CallReverted, WrongContract
+from oracle.errors import CallReverted, CallTooLarge, WrongContract
 from oracle.types import BlockStamp
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 ARTEFACT_FOLDERS = (_PACKAGE.parent / "contracts_abi" / "artifacts", _PACKAGE / "artifacts")
 """In a checkout, and in an installed package."""
+LARGEST_SEARCH_BLOCKS = 1_000_000
+"""Blocks that the first request of a search covers; halved as long as the endpoint refuses."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,8 @@ class Artefact:
     abi: tuple[Mapping[str, Any], ...]
     bytecode: bytes
     deployed_bytecode: bytes
+    source_hash: str
+    """SHA-256 of all sources and the settings that it was compiled from, in hex."""
 
     @cached_property
     def interface(self) -> Interface:
@@ -55,6 +59,7 @@ def load_artefact(name: str) -> Artefact:
                 abi=tuple(content["abi"]),
                 bytecode=octets(content["bytecode"]),
                 deployed_bytecode=octets(content["deployedBytecode"]),
+                source_hash=content.get("sourceHash", ""),
             )
     places = " or ".join(str(folder) for folder in ARTEFACT_FOLDERS)
     raise WrongContract(f"no artefact {name}.json in {places}", "run scripts/contracts build")
@@ -103,6 +108,27 @@ class Contract:
         """Return the decoded events of one name in the blocks, both included, filtered by indexed topics."""
         logs = self.client.logs(self.address, first_block, last_block, (self.interface.topic(event), *topics))
         return tuple(found for log in logs if (found := self.interface.decode_event(log)) is not None)
+
+    def search(
+        self, events: Sequence[str], first_block: int, last_block: int, topics: Sequence[bytes | None] = ()
+    ) -> Iterator[Event]:
+        """Yield the decoded events of these names in the blocks, both included, newest first.
+
+        As many blocks are asked for at once as the endpoint answers for, so any number may be searched.
+        """
+        wanted = (tuple(self.interface.topic(event) for event in events), *topics)
+        last, span = last_block, LARGEST_SEARCH_BLOCKS
+        while last >= first_block:
+            start = max(last - span + 1, first_block)
+            try:
+                logs = self.client.logs(self.address, start, last, wanted)
+            except CallTooLarge:
+                span = (last - start + 1) // 2
+                if span == 0:
+                    raise
+                continue
+            yield from (event for log in reversed(logs) if (event := self.interface.decode_event(log)) is not None)
+            last = start - 1
 
     def require(self, stamp: BlockStamp, version: str | None = None) -> None:
         """Check that there is code at the address and, if asked, that `VERSION()` is the expected one.

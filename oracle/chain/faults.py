@@ -47,7 +47,8 @@ _MEANINGS: tuple[tuple[str, type[OracleError], str], ...] = (
         _REORG,
     ),
     (
-        r"out ?of ?gas|gas required|aborted|timeout|response size|too (large|big)|more than \d+ results|sizelimit",
+        r"out ?of ?gas|gas required|aborted|timeout|response size|too (large|big)|more than \d+ results|sizelimit"
+        r"|blocks? range|ranges over|limited to .* range",
         CallTooLarge,
         "ask for less in one call",
     ),

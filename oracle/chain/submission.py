@@ -7,10 +7,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from oracle.chain.abi import Reasons
+from oracle.chain.client import ChainClient
 from oracle.chain.contract import Artefact, Contract
 from oracle.chain.fees import Urgency
 from oracle.chain.transaction import Receipt, SignedTransaction
 from oracle.chain.transactor import Transactor
+from oracle.chain.wire import octets
 from oracle.errors import CallReverted, NonceTaken, TransactionUnknown, Underpriced
 
 
@@ -48,6 +50,21 @@ def submit(
         except TransactionUnknown:
             _replace_last(transactor, sent, urgency, reasons)
     return _require_effect(transactor.wait(*sent, timeout_seconds=rules.stuck_after_seconds), sent)
+
+
+def simulate(client: ChainClient, sender: str, to: str, data: bytes, reasons: Reasons) -> None:
+    """Run a call as it would be mined next, from anybody's account; nothing is sent and no key is needed.
+
+    Raises
+    ------
+    CallReverted
+        With the reason in words.
+    """
+    call = {"from": sender, "to": to, "data": "0x" + data.hex()}
+    try:
+        client.request("eth_call", [call, "pending"], octets)
+    except CallReverted as error:
+        raise reasons.named(error) from None
 
 
 def deploy(transactor: Transactor, artefact: Artefact, *arguments: Any, reasons: Reasons | None = None) -> Contract:

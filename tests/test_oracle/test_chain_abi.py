@@ -11,7 +11,7 @@ from eth_utils.crypto import keccak
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oracle.chain.abi import Interface, Reasons, selector
+from oracle.chain.abi import Call, Interface, Reasons, selector
 from oracle.chain.wire import Log
 from oracle.errors import CallReverted, WrongContract
 
@@ -158,3 +158,23 @@ def test_an_event_is_decoded_from_topics_and_data() -> None:
 def test_other_contracts_events_are_not_ours() -> None:
     assert INTERFACE.decode_event(LOG) is None
     assert INTERFACE.decode_event(replace(LOG, topics=(b"\x00" * 32,))) is None
+
+
+def test_a_call_is_decoded_exactly_as_it_was_encoded() -> None:
+    point = (ALICE, (1, 2))
+    call = INTERFACE.decode_call(INTERFACE.encode("put", point))
+    assert call.function == "put"
+    assert call.arguments["point"].owner == ALICE_CHECKED
+    assert call.arguments["point"].nodes == (1, 2)
+    assert INTERFACE.decode_call(INTERFACE.encode("symbol")) == Call("symbol", {})
+
+
+def test_calldata_that_is_no_call_is_refused() -> None:
+    data = INTERFACE.encode("transfer", ALICE, 5)
+    for odd in (b"", data[:3], bytes(4) + data[4:]):
+        with pytest.raises(WrongContract, match="has no function 0x"):
+            INTERFACE.decode_call(odd)
+    # Too short, too long, and an address that has more than 20 bytes.
+    for odd in (data[:4], data[:-1], data + bytes(32), data[:4] + b"\x01" + data[5:]):
+        with pytest.raises(WrongContract, match=r"no call of MarginOracle\.transfer"):
+            INTERFACE.decode_call(odd)
