@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.24;
 
-import {AggregatorV3Interface} from "./demo/AggregatorV3Interface.sol";
+import {AggregatorV3Interface} from "./AggregatorV3Interface.sol";
 import {DemoExchange} from "./demo/DemoExchange.sol";
 import {DemoLedger} from "./demo/DemoLedger.sol";
 import {DemoMarkets} from "./demo/DemoMarkets.sol";

@@ -2,7 +2,7 @@
 pragma solidity ^0.8.24;
 
 import {Ownable, Ownable2Step} from "@openzeppelin/contracts/access/Ownable2Step.sol";
-import {AggregatorV3Interface} from "./AggregatorV3Interface.sol";
+import {AggregatorV3Interface} from "../AggregatorV3Interface.sol";
 
 /// @title A price feed that its owner pushes, for local chains.
 /// @notice USD with 8 decimals. Rounds count from 1 and stay readable, so that history can be taken from the chain.

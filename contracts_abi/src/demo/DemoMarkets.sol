@@ -3,7 +3,7 @@ pragma solidity ^0.8.24;
 
 import {Ownable, Ownable2Step} from "@openzeppelin/contracts/access/Ownable2Step.sol";
 import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
-import {AggregatorV3Interface} from "./AggregatorV3Interface.sol";
+import {AggregatorV3Interface} from "../AggregatorV3Interface.sol";
 import {DemoSurfaceFeed} from "./DemoSurfaceFeed.sol";
 import {OptionMath} from "./OptionMath.sol";
 

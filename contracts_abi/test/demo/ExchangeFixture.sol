@@ -2,7 +2,7 @@
 pragma solidity ^0.8.24;
 
 import {IMarginOracle} from "../../src/IMarginOracle.sol";
-import {AggregatorV3Interface} from "../../src/demo/AggregatorV3Interface.sol";
+import {AggregatorV3Interface} from "../../src/AggregatorV3Interface.sol";
 import {DemoDollar} from "../../src/demo/DemoDollar.sol";
 import {DemoExchange} from "../../src/demo/DemoExchange.sol";
 import {DemoFeed} from "../../src/demo/DemoFeed.sol";
