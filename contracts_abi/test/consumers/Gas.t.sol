@@ -6,7 +6,7 @@ import {MarginFigures} from "../../src/consumers/MarginFigures.sol";
 import {RiskContents} from "../../src/consumers/RiskContents.sol";
 import {ConsumerFixture} from "./ConsumerFixture.sol";
 
-/// @title Gas of publishing and reading through the drop-in interfaces; `scripts/contracts gas` prints it.
+/// @title Gas of publishing and reading through the drop-in interfaces, kept with the oracle's own (`GasTest`).
 /// @dev Every call is a transaction of its own, with the 21,000 and the calldata.
 /// forge-config: default.isolate = true
 contract ConsumersGasTest is ConsumerFixture {
@@ -14,9 +14,9 @@ contract ConsumersGasTest is ConsumerFixture {
         deployConsumers();
     }
 
-    function row(string memory what) private view returns (uint256 amount) {
+    function keep(string memory name) private returns (uint256 amount) {
         amount = vm.lastCallGas().gasTotalUsed;
-        log(string.concat("GAS|", what, "|", vm.toString(amount), "|"));
+        vm.snapshotValue("Gas", name, amount);
     }
 
     function test_gas_of_publishing_and_reading_updates() external {
@@ -30,15 +30,15 @@ contract ConsumersGasTest is ConsumerFixture {
         risk.publish(six);
         repost(10 minutes);
         risk.publish(six);
-        uint256 ofSix = row("RiskOracle, publish six figures of a market again");
+        uint256 ofSix = keep("risk oracle, publish six figures of a market again");
         repost(10 minutes);
         publish(1);
-        uint256 ofOne = row("RiskOracle, publish one figure again");
+        uint256 ofOne = keep("risk oracle, publish one figure again");
         read(address(risk), abi.encodeCall(risk.getLatestUpdateByParameterAndMarket, ("initialLongPpm", market)));
-        row("RiskOracle, latest update, as a transaction of its own");
+        keep("risk oracle, latest update, transaction");
         uint256 category = bind("EModeCategoryUpdate", E_MODE, RiskContents.Content.AaveEModeCategory);
         publish(category);
-        row("RiskOracle, publish an Aave category for the first time");
+        keep("risk oracle, publish an Aave category for the first time");
         vm.assertLe(ofOne, 100_000, "one figure");
         vm.assertLe((ofSix - ofOne) / 5, 60_000, "each further figure");
     }
@@ -52,9 +52,9 @@ contract ConsumersGasTest is ConsumerFixture {
         feed.record();
         repost(10 minutes);
         feed.record();
-        vm.assertLe(row("aggregator, record a round"), 50_000, "record");
+        vm.assertLe(keep("aggregator, record a round"), 50_000, "record");
         read(address(feed), abi.encodeCall(feed.latestRoundData, ()));
-        vm.assertLe(row("aggregator, latest round, as a transaction of its own"), 40_000, "latest round");
+        vm.assertLe(keep("aggregator, latest round, transaction"), 40_000, "latest round");
     }
 
     /// @dev Not a static call, which would not run as a transaction of its own.

@@ -5,6 +5,7 @@ import {IMarginOracle} from "../../src/IMarginOracle.sol";
 import {IRiskOracle} from "../../src/consumers/IRiskOracle.sol";
 import {MarginRiskOracle} from "../../src/consumers/MarginRiskOracle.sol";
 import {RiskContents} from "../../src/consumers/RiskContents.sol";
+import {ConsumedRiskOracle} from "../standins/ConsumedRiskOracle.sol";
 import {ConsumerFixture} from "./ConsumerFixture.sol";
 
 /// @title The RiskOracle by itself: its interface, ids, publication, what it serves and what not, its table.
@@ -69,12 +70,14 @@ contract RiskOracleTest is ConsumerFixture {
         vm.assertEq(risk.latestUpdateIdByMarketAndType(MARKET, "other"), INITIAL_UPDATE_ID + 2);
     }
 
+    /// @dev Read by the consumers' own declaration: every field must be in its place.
     function test_update_is_stamped_with_its_publication_and_names_its_round() external {
         uint256 id = bind("initial", MARKET, INITIAL_LONG);
         uint256 referenceTime = vm.getBlockTimestamp();
         pass(5 minutes);
         publish(id);
-        IRiskOracle.RiskParameterUpdate memory update = risk.getLatestUpdateByParameterAndMarket("initial", MARKET);
+        ConsumedRiskOracle.RiskParameterUpdate memory update =
+            ConsumedRiskOracle(address(risk)).getLatestUpdateByParameterAndMarket("initial", MARKET);
         vm.assertEq(update.timestamp, referenceTime + 5 minutes);
         vm.assertEq(update.referenceId, vm.toString(referenceTime * 64));
         vm.assertEq(update.newValue, abi.encode(100_000));
