@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from functools import partial
 
+from oracle.chain import margin_oracle
 from oracle.chain.client import ChainClient
 from oracle.chain.contract import Contract, load_artefact
+from oracle.chain.margin_oracle import CurrentMargin, MarginOracle
 from oracle.errors import BadBook
 from oracle.readers.agreement import agreed_read
 from oracle.types import BlockStamp, Bounds, MarketMargin, OracleState, PendingMargin, PostedMarket, Timing
@@ -35,69 +37,71 @@ def read_oracle_state(client: ChainClient, address: str, market_ids: Sequence[in
     """
     contract = Contract(client, address, load_artefact("MarginOracle").interface)
     contract.require(stamp, ORACLE_VERSION)
+    agreed = MarginOracle(partial(agreed_read, contract, stamp))
+    views = MarginOracle(partial(contract.call, stamp))
     return OracleState(
         address=contract.address,
-        signer_set_epoch=agreed_read(contract, stamp, "signerSetEpoch"),
-        signer_set_hash=agreed_read(contract, stamp, "signerSetHash"),
-        last_sequence=agreed_read(contract, stamp, "lastSequence"),
-        last_reference_block=contract.call(stamp, "lastReferenceBlock"),
-        last_reference_timestamp=contract.call(stamp, "lastReferenceTimestamp"),
-        timing=_timing(contract.call(stamp, "timing")),
-        is_paused=contract.call(stamp, "isPaused"),
-        markets=tuple(_market(contract, market_id, stamp) for market_id in market_ids),
+        signer_set_epoch=agreed.signer_set_epoch(),
+        signer_set_hash=agreed.signer_set_hash(),
+        last_sequence=agreed.last_sequence(),
+        last_reference_block=views.last_reference_block(),
+        last_reference_timestamp=views.last_reference_timestamp(),
+        timing=_timing(views.timing()),
+        is_paused=views.is_paused(),
+        markets=tuple(_market(views, contract.address, market_id) for market_id in market_ids),
     )
 
 
-def _market(contract: Contract, market_id: int, stamp: BlockStamp) -> PostedMarket:
-    config = contract.call(stamp, "marketConfig", market_id)
+def _market(views: MarginOracle, address: str, market_id: int) -> PostedMarket:
+    config = views.market_config(market_id)
     if not config.exists:
         raise BadBook(
-            f"the venue lists market {market_id}, which the oracle {contract.address} does not know",
+            f"the venue lists market {market_id}, which the oracle {address} does not know",
             "its owner calls configureMarket",
         )
-    held = contract.call(stamp, "marketState", market_id)
+    held = views.market_state(market_id)
     return PostedMarket(
         market_id=market_id,
         margin=_margin(market_id, held.current),
-        reference_timestamp=held.current.referenceTimestamp,
-        pending=PendingMargin(_margin(market_id, held.pending), held.pendingTimestamp)
-        if held.pendingTimestamp
+        reference_timestamp=held.current.reference_timestamp,
+        pending=PendingMargin(_margin(market_id, held.pending), held.pending_timestamp)
+        if held.pending_timestamp
         else None,
-        last_rise_timestamp=held.lastRiseTimestamp,
-        is_corrected=held.isCorrected,
-        fallback_initial_ppm=config.fallbackInitialPpm,
+        last_rise_timestamp=held.last_rise_timestamp,
+        is_corrected=held.is_corrected,
+        fallback_initial_ppm=config.fallback_initial_ppm,
         initial=_bounds(config.initial),
         maintenance=_bounds(config.maintenance),
         slope=_bounds(config.slope),
     )
 
 
-def _margin(market_id: int, held: Any) -> MarketMargin:
+def _margin(market_id: int, held: CurrentMargin) -> MarketMargin:
     return MarketMargin(
         market_id=market_id,
-        initial_long_ppm=held.initialLong,
-        initial_short_ppm=held.initialShort,
-        maintenance_long_ppm=held.maintenanceLong,
-        maintenance_short_ppm=held.maintenanceShort,
-        slope_long_ppm=held.slopeLong,
-        slope_short_ppm=held.slopeShort,
+        initial_long_ppm=held.initial_long,
+        initial_short_ppm=held.initial_short,
+        maintenance_long_ppm=held.maintenance_long,
+        maintenance_short_ppm=held.maintenance_short,
+        slope_long_ppm=held.slope_long,
+        slope_short_ppm=held.slope_short,
     )
 
 
-def _timing(timing: Any) -> Timing:
+def _timing(timing: margin_oracle.Timing) -> Timing:
     return Timing(
-        heartbeat_seconds=timing.heartbeatSeconds,
-        dwell_seconds=timing.dwellSeconds,
-        minimum_delay_seconds=timing.minimumDelaySeconds,
+        heartbeat_seconds=timing.heartbeat_seconds,
+        dwell_seconds=timing.dwell_seconds,
+        minimum_delay_seconds=timing.minimum_delay_seconds,
     )
 
 
-def _bounds(bounds: Any) -> Bounds:
+def _bounds(bounds: margin_oracle.Bounds) -> Bounds:
     return Bounds(
         minimum=bounds.minimum,
         maximum=bounds.maximum,
-        step_relative_ppm=bounds.stepRelativePpm,
-        step_minimum=bounds.stepMinimum,
-        rise_hourly=bounds.riseHourly,
-        fall_hourly=bounds.fallHourly,
+        step_relative_ppm=bounds.step_relative_ppm,
+        step_minimum=bounds.step_minimum,
+        rise_hourly=bounds.rise_hourly,
+        fall_hourly=bounds.fall_hourly,
     )

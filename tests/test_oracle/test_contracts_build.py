@@ -37,13 +37,17 @@ def test_contracts_pass_their_own_tests() -> None:
     assert outcome.returncode == 0, outcome.stdout[-4000:]
 
 
-def test_a_changed_artefact_is_named_with_what_differs(tmp_path: Path) -> None:
+def test_what_was_changed_is_named_with_what_differs(tmp_path: Path) -> None:
     shutil.copytree(ROOT / "scripts", tmp_path / "scripts")
     shutil.copytree(ROOT / "contracts_abi", tmp_path / "contracts_abi", ignore=shutil.ignore_patterns("out", "cache"))
     path = tmp_path / "contracts_abi" / "artifacts" / "DemoDollar.json"
     artefact = json.loads(path.read_text())
     artefact["deployedBytecode"] += "00"
     path.write_text(json.dumps(artefact, indent=1, sort_keys=True) + "\n")
+    typed = tmp_path / "oracle" / "chain" / "margin_oracle.py"
+    typed.parent.mkdir(parents=True)
+    typed.write_text((ROOT / "oracle" / "chain" / "margin_oracle.py").read_text().replace("OPENING", "OPEN"))
     outcome = contracts("check", tmp_path)
     assert outcome.returncode == 1
     assert "DemoDollar: differs in deployedBytecode" in outcome.stdout
+    assert "margin_oracle: differs in its text" in outcome.stdout
