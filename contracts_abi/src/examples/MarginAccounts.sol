@@ -46,6 +46,7 @@ abstract contract MarginAccounts is ReentrancyGuardTransient {
     error ProofRequired(address account);
     error NotMarginedByProof(address account);
     error WrongLeaf(bytes32 accountKey);
+    error LeafOutdated(uint64 leafVersion, uint64 positionVersion);
     error LeafFromTheFuture(uint64 leafVersion, uint64 positionVersion);
     error InexactTransfer(uint256 asked, uint256 received);
 
@@ -110,10 +111,13 @@ abstract contract MarginAccounts is ReentrancyGuardTransient {
         return Math.max(Math.saturatingSub(leaf.maintenanceWad, changed), _floorWad(account, purpose));
     }
 
-    /// @notice Updates what counts of an account by proof once the root is stale. Anyone may, while it is young.
+    /// @notice Updates what counts of an account by proof once the root is stale. Anyone may, while it is young and the
+    /// leaf is of the account's present version.
     function prove(address account, IMarginOracle.AccountLeaf calldata leaf, bytes32[] calldata proof) external {
         if (_accounts[account].provenMaintenanceWad == 0) revert NotMarginedByProof(account);
         _verifyLeaf(account, leaf, proof);
+        uint64 version = _accounts[account].positionVersion;
+        if (leaf.positionVersion != version) revert LeafOutdated(leaf.positionVersion, version);
         _rememberProof(account, leaf);
     }
 

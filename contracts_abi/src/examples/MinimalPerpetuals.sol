@@ -61,7 +61,7 @@ contract MinimalPerpetuals is MarginAccounts {
 
     // ------------------------------------------------------------------ trading
 
-    /// @notice Lets others trade with the caller as long as its size stays between these.
+    /// @notice Lets others trade with the caller as long as its size stays between these; with zeros, nobody.
     function offer(uint128 maximumLong, uint128 maximumShort) external {
         offers[msg.sender] = Offer(maximumLong, maximumShort);
         emit Offered(msg.sender, maximumLong, maximumShort);
@@ -120,12 +120,12 @@ contract MinimalPerpetuals is MarginAccounts {
         if (size == 0) revert NothingToTrade();
         reduces = _exchange(maker, msg.sender, size);
         int256 left = sizeOf(maker);
-        if (_reduces(left + size, left)) return reduces;
         Offer memory limits = offers[maker];
-        if (left > int256(uint256(limits.maximumLong)) || left < -int256(uint256(limits.maximumShort))) {
-            revert BeyondOffer(maker, left);
-        }
-        _requireInitialByRatios(maker);
+        bool isWithin = left <= int256(uint256(limits.maximumLong)) && left >= -int256(uint256(limits.maximumShort));
+        // Without an offer nobody is traded with, though what is closed would lie within none.
+        bool isOffered = limits.maximumLong > 0 || limits.maximumShort > 0;
+        if (!isOffered || !isWithin) revert BeyondOffer(maker, left);
+        if (!_reduces(left + size, left)) _requireInitialByRatios(maker);
     }
 
     function _takeOver(address account, int256 size, uint256 requiredWad) private {

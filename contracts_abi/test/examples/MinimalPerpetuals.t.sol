@@ -86,9 +86,30 @@ contract MinimalPerpetualsTest is ExamplesFixture {
         trade(2 * ONE);
         vm.expectRevert(abi.encodeWithSelector(MinimalPerpetuals.BeyondOffer.selector, BOB, -3 * ONE));
         trade(ONE);
-        trade(-2 * ONE); // the way back is always open
+        trade(-2 * ONE);
         vm.expectRevert(abi.encodeWithSelector(MinimalPerpetuals.BeyondOffer.selector, BOB, ONE));
         trade(-ONE);
+    }
+
+    function test_nobody_is_closed_against_its_will() external {
+        trade(3 * ONE);
+        vm.prank(STRANGER);
+        vm.expectRevert(abi.encodeWithSelector(MinimalPerpetuals.BeyondOffer.selector, ALICE, int256(0)));
+        exchange.trade(ALICE, 3 * ONE);
+        vm.prank(BOB);
+        exchange.offer(0, 0);
+        vm.expectRevert(abi.encodeWithSelector(MinimalPerpetuals.BeyondOffer.selector, BOB, int256(0)));
+        trade(-3 * ONE);
+    }
+
+    function test_a_maker_that_reduces_needs_no_margin() external {
+        trade(3 * ONE);
+        withdraw(BOB, 98_920e6); // 1,080 left
+        price(3_100e8); // Bob's equity 780 on 1,116
+        vm.expectPartialRevert(MarginAccounts.InsufficientMargin.selector);
+        trade(1);
+        trade(-ONE);
+        vm.assertEq(exchange.sizeOf(BOB), -2 * ONE);
     }
 
     function test_reducing_is_free_however_short_of_margin() external {
@@ -349,6 +370,14 @@ contract MinimalPerpetualsTest is ExamplesFixture {
         price(2_919e8); // equity 595
         liquidate(ONE);
         vm.assertEq(exchange.sizeOf(ALICE), 4 * ONE);
+    }
+
+    function test_only_a_leaf_of_the_present_version_is_remembered() external {
+        openByProof();
+        postLeaf(ALICE, 700e18, 600e18);
+        trade(-1);
+        vm.expectRevert(abi.encodeWithSelector(MarginAccounts.LeafOutdated.selector, 2, 3));
+        exchange.prove(ALICE, leaf, proof);
     }
 
     function test_a_voided_root_returns_to_ratios() external {
