@@ -406,13 +406,17 @@ contract MinimalPerpetualsTest is ExamplesFixture {
 
     // ------------------------------------------------------------------ rounding
 
-    function testFuzz_rounding_is_against_the_account(uint256 random, uint256 priceE8, bool isLong) external {
+    function testFuzz_rounding_is_against_the_account(uint256 first, uint256 second, uint256 priceE8, bool isLong)
+        external
+    {
         price(bound(priceE8, 1, 8_000e8));
-        int256 size = int256(bound(random, 1, 1e18)) * (isLong ? int256(1) : int256(-1));
-        trade(size);
+        int256 side = isLong ? int256(1) : int256(-1);
+        // In two parts: what is rounded on the way in must not come back on the whole.
+        trade(side * int256(bound(first, 1, 5e17)));
+        trade(side * int256(bound(second, 1, 5e17)));
         vm.assertTrue(exchange.equityWad(ALICE) <= 1_000e18, "the taker gained by rounding");
         vm.assertTrue(exchange.equityWad(BOB) <= 100_000e18, "the maker gained by rounding");
-        vm.assertTrue(exchange.equityWad(ALICE) >= 1_000e18 - 2, "more than rounding was lost");
-        vm.assertTrue(exchange.equityWad(BOB) >= 100_000e18 - 2, "more than rounding was lost");
+        vm.assertTrue(exchange.equityWad(ALICE) >= 1_000e18 - 3, "more than rounding was lost");
+        vm.assertTrue(exchange.equityWad(BOB) >= 100_000e18 - 3, "more than rounding was lost");
     }
 }
