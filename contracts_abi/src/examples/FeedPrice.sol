@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.24;
 
-import {AggregatorV3Interface} from "../demo/AggregatorV3Interface.sol";
+import {AggregatorV3Interface} from "../AggregatorV3Interface.sol";
 
 /// @title The price of a feed in USD wad, or a revert: never one that is not positive, too old or from the future.
 library FeedPrice {

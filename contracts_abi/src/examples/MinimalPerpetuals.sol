@@ -5,7 +5,7 @@ import {IERC20Metadata} from "@openzeppelin/contracts/token/ERC20/extensions/IER
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 import {SignedMath} from "@openzeppelin/contracts/utils/math/SignedMath.sol";
-import {AggregatorV3Interface} from "../demo/AggregatorV3Interface.sol";
+import {AggregatorV3Interface} from "../AggregatorV3Interface.sol";
 import {IMarginOracle} from "../IMarginOracle.sol";
 import {FeedPrice} from "./FeedPrice.sol";
 import {MarginAccounts} from "./MarginAccounts.sol";

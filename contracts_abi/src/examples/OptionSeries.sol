@@ -2,7 +2,7 @@
 pragma solidity ^0.8.24;
 
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
-import {AggregatorV3Interface} from "../demo/AggregatorV3Interface.sol";
+import {AggregatorV3Interface} from "../AggregatorV3Interface.sol";
 import {FeedPrice} from "./FeedPrice.sol";
 
 /// @title The series of an options vault: which market of the margin oracle each belongs to, and what it pays.
