@@ -28,6 +28,7 @@ interface Vm {
     function assertTrue(bool condition, string calldata message) external pure;
     function assertLe(uint256 left, uint256 right, string calldata message) external pure;
     function assertApproxEqAbs(uint256 left, uint256 right, uint256 delta) external pure;
+    function chainId(uint256 newChainId) external;
     function deployCode(string calldata artifact, bytes calldata arguments) external returns (address deployed);
     function etch(address target, bytes calldata code) external;
     function expectEmit(address emitter) external;
