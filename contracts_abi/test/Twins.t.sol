@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.24;
 
+import {HeadWords} from "../src/HeadWords.sol";
 import {IMarginOracle} from "../src/IMarginOracle.sol";
 import {MarginBounds} from "../src/MarginBounds.sol";
 import {MarginDwell} from "../src/MarginDwell.sol";
@@ -145,9 +146,9 @@ contract TwinsTest is Test {
         MarketTwin.Answer memory answer = twin.judge(offer, timing);
         MarginBounds.Verdict memory verdict;
         uint256 word = wordOf(offer.values, offer.time);
-        market.judge(
-            word, MarginBounds.Terms(offer.exceedsStep, timing.dwellSeconds, timing.minimumDelaySeconds), verdict
-        );
+        uint256 head = HeadWords.withTiming(0, timing);
+        uint256 before = market.current;
+        market.judge(before, word, head, offer.exceedsStep, verdict);
         vm.assertTrue(verdict.accepted == answer.accepted, "one is accepted, the other refused");
         if (!answer.accepted) {
             ++refused[answer.reason];
@@ -156,9 +157,9 @@ contract TwinsTest is Test {
             vm.assertEq(verdict.offered, answer.offered);
             return;
         }
-        MarginDwell.Outcome memory outcome = market.settle(word, verdict, timing.dwellSeconds);
-        market.current = outcome.inForce;
-        if (outcome.waits) market.pending = outcome.pending;
+        uint256 pending;
+        (market.current, pending) = market.settle(before, word, verdict, timing.dwellSeconds);
+        if (pending != 0) market.pending = pending;
         note(twin, answer, offer.values, nowSeconds);
         twin.take(offer, answer, timing, nowSeconds);
     }
@@ -249,6 +250,33 @@ contract TwinsTest is Test {
         if (config.initial.minimum == 0) config.initial.minimum = 1;
         (uint256 first, uint256 second) = this.packed(config);
         vm.assertEq(keccak256(abi.encode(MarginWords.unpackLimits(first, second))), keccak256(abi.encode(config)));
+    }
+
+    /// @dev Each field of the head is what was put in, whatever the others are and were.
+    function testFuzz_a_head_keeps_what_a_report_and_the_owner_put_in(
+        uint256 head,
+        uint40[4] calldata drawn,
+        IMarginOracle.Timing calldata timing,
+        bool paused
+    ) external pure {
+        head &= ~(uint256(0xfe) << 240); // the place of the root is 0 or 1
+        uint256 place = HeadWords.rootIndex(head);
+        IMarginOracle.Report memory report;
+        (report.sequence, report.referenceBlock, report.referenceTimestamp) = (drawn[0], drawn[1], drawn[2]);
+        head = HeadWords.withTiming(head, timing);
+        head = HeadWords.succeed(head, report, drawn[3]);
+        vm.assertTrue(!HeadWords.isPaused(head), "a report pauses");
+        head = HeadWords.withPause(head, paused);
+        vm.assertEq(HeadWords.sequence(head), drawn[0]);
+        vm.assertEq(HeadWords.referenceBlock(head), drawn[1]);
+        vm.assertEq(HeadWords.referenceTimestamp(head), drawn[2]);
+        vm.assertEq(HeadWords.previousRootUntil(head), drawn[3]);
+        vm.assertEq(HeadWords.heartbeatSeconds(head), timing.heartbeatSeconds);
+        vm.assertEq(HeadWords.dwellSeconds(head), timing.dwellSeconds);
+        vm.assertEq(HeadWords.minimumDelaySeconds(head), timing.minimumDelaySeconds);
+        vm.assertEq(HeadWords.rootIndex(head), 1 - place);
+        vm.assertTrue(HeadWords.isPaused(head) == paused, "paused or not");
+        vm.assertEq(HeadWords.withPause(HeadWords.withPause(head, !paused), paused), head);
     }
 
     /// @dev Replacing in a sorted set is taking out, adding, and sorting.
