@@ -202,7 +202,8 @@ interface IMarginOracle {
         uint256[] margins
     );
     /// @param inForce Value in force of the first field that failed (0 before the first post of a market).
-    /// @param offered Value offered for it.
+    /// @param offered Value offered for it. With `RiseTooSoon` the two are the seconds since the last rise, and the
+    /// minimum delay.
     event MarketRefused(
         uint32 indexed marketId, uint64 indexed sequence, Refusal reason, uint256 inForce, uint256 offered
     );
@@ -392,7 +393,7 @@ interface IMarginOracle {
     /// @notice Begins the change of owner; the new one ends it by `acceptOwnership`.
     function transferOwnership(address newOwner) external;
 
-    /// @notice Announces a change: the ABI-encoded call of one of the functions above.
+    /// @notice Announces a change: the ABI-encoded call of one of the functions above. It waits also where it need not.
     function proposeChange(bytes calldata change) external returns (bytes32 id);
 
     /// @notice Carries out a change, from its time on and for 14 days; owner only.

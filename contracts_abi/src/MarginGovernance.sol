@@ -94,7 +94,8 @@ abstract contract MarginGovernance is MarginStore, Ownable2Step {
         _requireOwnerFunction(bytes4(change));
         id = keccak256(change);
         if (readyTimestamp[id] != 0) revert AlreadyProposed(id);
-        uint40 ready = uint40(block.timestamp + _delaySeconds());
+        // Also before the first report: else what was announced then could be carried out at once after it.
+        uint40 ready = uint40(block.timestamp + ownerDelaySeconds);
         readyTimestamp[id] = ready;
         emit ChangeProposed(id, ready, change);
     }

@@ -3,6 +3,12 @@ pragma solidity ^0.8.24;
 
 /// @dev The cheat codes of forge that the tests use.
 interface Vm {
+    enum ForgeContext {
+        TestGroup,
+        Test,
+        Coverage
+    }
+
     struct Gas {
         uint64 gasLimit;
         uint64 gasTotalUsed;
@@ -22,6 +28,7 @@ interface Vm {
     function assertTrue(bool condition, string calldata message) external pure;
     function assertLe(uint256 left, uint256 right, string calldata message) external pure;
     function assertApproxEqAbs(uint256 left, uint256 right, uint256 delta) external pure;
+    function chainId(uint256 newChainId) external;
     function deployCode(string calldata artifact, bytes calldata arguments) external returns (address deployed);
     function etch(address target, bytes calldata code) external;
     function expectEmit(address emitter) external;
@@ -30,6 +37,7 @@ interface Vm {
     function expectRevert(bytes4 selector) external;
     function getBlockNumber() external view returns (uint256);
     function getBlockTimestamp() external view returns (uint256);
+    function isContext(ForgeContext context) external view returns (bool);
     function lastCallGas() external view returns (Gas memory);
     function mockCall(address target, bytes calldata data, bytes calldata answer) external;
     function mockCallRevert(address target, bytes calldata data, bytes calldata reason) external;
@@ -54,8 +62,12 @@ abstract contract Test {
         ignored;
     }
 
-    /// @dev Deploys the bytecode that is delivered, as the default profile built it.
+    /// @dev Deploys the bytecode that is delivered, as the default profile built it; but under `forge coverage` its own
+    /// build, since it can count no other.
     function deploy(string memory name, bytes memory arguments) internal returns (address) {
+        if (vm.isContext(Vm.ForgeContext.Coverage)) {
+            return vm.deployCode(string.concat(name, ".sol:", name), arguments);
+        }
         return vm.deployCode(string.concat("out/", name, ".sol/", name, ".json"), arguments);
     }
 
