@@ -18,8 +18,8 @@ interface IGmxDataStore {
 /// @title Sets the minimum collateral factors of GMX v2's markets, for opening and for liquidating.
 /// @notice A target is a market token. A factor of 1e30 is the whole size; the dearer side counts, since GMX does not
 /// tell sides apart. Nothing is rounded: 1e30 holds the oracle's figure exactly.
-/// Bounds of GMX's `ConfigUtils`: 5 % for opening, 1 % for liquidating. Where either is exceeded neither is set: such
-/// caps fit horizons up to about an hour.
+/// Bounds of GMX's `ConfigUtils`: 5 % for opening, 1 % for liquidating. Where either is exceeded neither is set. Over an
+/// hour 5 % is enough for few coins and 1 % for none, hence the choice to bind opening alone.
 /// @dev This contract needs the role CONFIG_KEEPER from GMX's role store, uses it for these two keys alone, and loses it
 /// there; other holders of the role can still set them.
 contract GmxSetter is MarginSetter {
@@ -31,6 +31,10 @@ contract GmxSetter is MarginSetter {
 
     IGmxConfig public immutable config;
     IGmxDataStore public immutable dataStore;
+    /// @notice Whether a target's factor for liquidating is left to GMX.
+    mapping(bytes32 target => bool) public openingOnly;
+
+    event OpeningOnly(bytes32 indexed target, bool openingOnly);
 
     constructor(
         IMarginOracle oracle_,
@@ -45,9 +49,12 @@ contract GmxSetter is MarginSetter {
 
     /// @notice Feeds a market that GMX holds a factor for already; owner, after the delay.
     /// @param sizeWad Largest notional, in USD wad, that the factors set are enough for.
-    function bind(address marketToken, uint32 marketId, uint128 sizeWad) external afterDelay {
+    /// @param openingOnly_ Leaves the factor for liquidating to GMX; opening is never set below it.
+    function bind(address marketToken, uint32 marketId, uint128 sizeWad, bool openingOnly_) external afterDelay {
         bytes32 target = targetOf(marketToken);
         if (inPlace(target).initial == 0) revert UnknownTarget(target);
+        openingOnly[target] = openingOnly_;
+        emit OpeningOnly(target, openingOnly_);
         _bind(target, marketId, sizeWad);
     }
 
@@ -64,8 +71,13 @@ contract GmxSetter is MarginSetter {
         });
     }
 
-    function _settingOf(bytes32, Charge memory charge) internal pure override returns (Setting memory next) {
+    function _settingOf(bytes32 target, Charge memory charge) internal view override returns (Setting memory next) {
         next = _dearerSideUp(charge, E30_PER_FACTOR);
+        if (openingOnly[target]) {
+            next.maintenance = inPlace(target).maintenance;
+            _requireWithin(Figure.Initial, next.initial, Math.max(1, next.maintenance), INITIAL_MAXIMUM_E30);
+            return next;
+        }
         _requireWithin(Figure.Initial, next.initial, 1, INITIAL_MAXIMUM_E30);
         uint256 maintenanceMaximum = Math.min(next.initial, MAINTENANCE_MAXIMUM_E30);
         _requireWithin(Figure.Maintenance, next.maintenance, 1, maintenanceMaximum);
@@ -74,6 +86,6 @@ contract GmxSetter is MarginSetter {
     function _set(bytes32 target, Setting memory next) internal override {
         bytes memory data = bytes.concat(target);
         config.setUint(INITIAL_KEY, data, next.initial);
-        config.setUint(MAINTENANCE_KEY, data, next.maintenance);
+        if (!openingOnly[target]) config.setUint(MAINTENANCE_KEY, data, next.maintenance);
     }
 }

@@ -32,7 +32,7 @@ contract GmxSetterTest is RatioSetterBehaviour {
     }
 
     function bindCall(uint32 marketId, uint128 sizeWad) internal pure override returns (bytes memory) {
-        return abi.encodeCall(GmxSetter.bind, (MARKET, marketId, sizeWad));
+        return abi.encodeCall(GmxSetter.bind, (MARKET, marketId, sizeWad, false));
     }
 
     function settingOfFitting() internal pure override returns (MarginSetter.Setting memory) {
@@ -84,6 +84,49 @@ contract GmxSetterTest is RatioSetterBehaviour {
         vm.assertEq(maintenance, 1e28);
     }
 
+    /// @dev What GMX holds there may be more than its caps allow today; it is not even written again.
+    function test_opening_alone_leaves_liquidating_to_gmx() external {
+        roles.grantRole(address(this), keccak256(abi.encode("CONTROLLER")));
+        config.dataStore().setUint(keccak256(abi.encode(MAINTENANCE_KEY, MARKET)), 2e28);
+        change(abi.encodeCall(GmxSetter.bind, (MARKET, 1, SIZE, true)));
+        IMarginOracle.MarketMargin memory margin = fitting(1);
+        margin.maintenanceLong = 30_000; // three times the cap
+        post(margin);
+        setter.applyMargin(target);
+        (uint256 initial, uint256 maintenance) = config.factorsOf(MARKET);
+        vm.assertEq(initial, 4.05e28);
+        vm.assertEq(maintenance, 2e28);
+        refusesToApply(abi.encodeWithSelector(MarginSetter.NothingToChange.selector, target));
+    }
+
+    function test_opening_alone_is_never_below_liquidating() external {
+        config.setUint(MAINTENANCE_KEY, abi.encode(MARKET), 1e28);
+        change(abi.encodeCall(GmxSetter.bind, (MARKET, 1, SIZE, true)));
+        post(fitting(1));
+        IMarginOracle.CurrentMargin memory low = oracle.margin(1);
+        (low.initialLong, low.initialShort, low.slopeLong, low.slopeShort) = (9_999, 9_999, 0, 0);
+        vm.mockCall(address(oracle), abi.encodeCall(oracle.margin, (1)), abi.encode(low));
+        refusesToApply(
+            abi.encodeWithSelector(MarginSetter.OutOfBounds.selector, MarginSetter.Figure.Initial, 9.999e27, 1e28, 5e28)
+        );
+    }
+
+    function test_the_choice_of_opening_alone_is_announced_and_can_be_undone() external {
+        change(abi.encodeCall(GmxSetter.bind, (MARKET, 1, SIZE, true)));
+        vm.assertTrue(GmxSetter(address(setter)).openingOnly(target), "not bound for opening alone");
+        bytes memory both = abi.encodeCall(GmxSetter.bind, (MARKET, 1, SIZE, false));
+        vm.prank(OWNER);
+        setter.proposeChange(both);
+        pass(DELAY);
+        vm.expectEmit(address(setter));
+        emit GmxSetter.OpeningOnly(target, false);
+        vm.prank(OWNER);
+        setter.executeChange(both);
+        post(fitting(1));
+        setter.applyMargin(target);
+        vm.assertEq(abi.encode(setter.inPlace(target)), abi.encode(settingOfFitting()));
+    }
+
     function test_the_limited_role_is_not_enough() external {
         post(fitting(1));
         roles.revokeRole(address(setter), CONFIG_KEEPER);
@@ -101,7 +144,7 @@ contract GmxSetterTest is RatioSetterBehaviour {
     }
 
     function test_a_market_without_a_factor_is_not_bound() external {
-        bytes memory call = abi.encodeCall(GmxSetter.bind, (address(0xDEAD), 1, SIZE));
+        bytes memory call = abi.encodeCall(GmxSetter.bind, (address(0xDEAD), 1, SIZE, false));
         vm.prank(OWNER);
         setter.proposeChange(call);
         pass(DELAY);
