@@ -10,8 +10,10 @@ import {IMarginOracle} from "../IMarginOracle.sol";
 /// errors are those of the oracle's own owner.
 abstract contract DelayedOwner is Ownable2Step {
     uint256 private constant CHANGE_LIFETIME_SECONDS = 14 days;
+    /// @dev The delay is for good: a longer one, in milliseconds for example, would lock the role in.
+    uint256 private constant OWNER_DELAY_MAXIMUM_SECONDS = 30 days;
 
-    /// @notice How long a change waits; 0 where the owner is a timelock itself.
+    /// @notice How long a change waits, at most 30 days; 0 where the owner is a timelock itself.
     uint32 public immutable ownerDelaySeconds;
     /// @notice When a proposed change may be executed; 0 when it is not proposed.
     mapping(bytes32 id => uint40) public readyTimestamp;
@@ -23,6 +25,7 @@ abstract contract DelayedOwner is Ownable2Step {
     }
 
     constructor(address owner, uint32 ownerDelaySeconds_) Ownable(owner) {
+        if (ownerDelaySeconds_ > OWNER_DELAY_MAXIMUM_SECONDS) revert IMarginOracle.InvalidConfiguration();
         ownerDelaySeconds = ownerDelaySeconds_;
     }
 

@@ -2,7 +2,7 @@
 pragma solidity ^0.8.24;
 
 import {IMarginOracle} from "../../src/IMarginOracle.sol";
-import {GmxSetter} from "../../src/setters/GmxSetter.sol";
+import {GmxSetter, IGmxConfig, IGmxDataStore} from "../../src/setters/GmxSetter.sol";
 import {MarginSetter} from "../../src/setters/MarginSetter.sol";
 import {GmxConfig, GmxDataStore, GmxRoleStore} from "../standins/GmxConfig.sol";
 import {RatioSetterBehaviour} from "./RatioSetterBehaviour.sol";
@@ -45,6 +45,13 @@ contract GmxSetterTest is RatioSetterBehaviour {
 
     function takeRoleAway() internal override {
         roles.revokeRole(address(setter), CONFIG_KEEPER);
+    }
+
+    function test_a_delay_of_more_than_thirty_days_is_refused() external {
+        GmxDataStore dataStore = config.dataStore();
+        new GmxSetter(oracle, OWNER, 30 days, IGmxConfig(address(config)), IGmxDataStore(address(dataStore)));
+        vm.expectRevert(IMarginOracle.InvalidConfiguration.selector);
+        new GmxSetter(oracle, OWNER, 30 days + 1, IGmxConfig(address(config)), IGmxDataStore(address(dataStore)));
     }
 
     function test_both_factors_land_where_positions_read_them() external {

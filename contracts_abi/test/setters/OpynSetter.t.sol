@@ -122,6 +122,16 @@ contract OpynSetterTest is SetterBehaviour {
         vm.assertTrue((shock(call()) + 1) * risenPpm > 1e33, "more than the move");
     }
 
+    /// @dev A fall by a thousandth of a unit more takes a whole unit off the shock: down is towards more margin.
+    function test_the_shock_is_rounded_down() external {
+        change(bindCall(1, SIZE + 1));
+        IMarginOracle.MarketMargin memory posted = fitting(1);
+        posted.slopeLong = 1;
+        post(posted);
+        setter.applyMargin(target);
+        vm.assertEq(shock(put()), 1e27 - 40_000e21 - 0.5e21 - 1);
+    }
+
     // ------------------------------------------------------------------ what is refused
 
     function test_incident_i5_a_figure_in_another_unit_is_refused() external {
