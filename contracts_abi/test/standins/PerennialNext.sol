@@ -21,7 +21,7 @@ contract PerennialNext {
     }
 
     function updateRiskParameter(PerennialNext market, RiskParameter calldata next) external {
-        require(msg.sender == coordinator && market == this);
+        require(msg.sender == coordinator && address(market) == address(this));
         _riskParameter = next;
     }
 
