@@ -185,6 +185,8 @@ abstract contract SetterBehaviour is OracleFixture {
         post(fitting(1));
         setter.applyMargin(target);
         vm.prank(OWNER);
+        setter.unbind(target); // even that forgets no time
+        vm.prank(OWNER);
         setter.executeChange(rebinding);
         refusesToApply(abi.encodeWithSelector(MarginSetter.OlderThanApplied.selector, earlier + 10 minutes, earlier));
         pass(1);
