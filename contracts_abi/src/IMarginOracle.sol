@@ -158,7 +158,8 @@ interface IMarginOracle {
     /// @param lastRiseTimestamp Reference time of the last rise, not before 65,535 s ago.
     /// @param isCorrected Whether that rise was a correction within the minimum delay.
     /// @param roundId Names the tuple in force: the reference time times 64, plus its ordinal among the tuples of that
-    /// time. Strictly increasing; 0 when none was posted.
+    /// time. Increasing with each tuple, but for more than 64 tuples of one second, which share the last id; 0 when none
+    /// was posted.
     struct MarketState {
         CurrentMargin current;
         CurrentMargin pending;
