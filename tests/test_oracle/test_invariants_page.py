@@ -55,9 +55,9 @@ def test_every_claim_of_trust_is_shown_by_a_test() -> None:
 
 def test_every_incident_is_a_row_and_a_test() -> None:
     text = page("incidents.md")
-    tests = functions(TESTS, r"test_incident_[a-z0-9_]+")
+    tests = re.findall(r"function (test_incident_[a-z0-9_]+)\(", (TESTS / "Incidents.t.sol").read_text())
     for number in INCIDENTS:
         row = re.search(rf"^\| I{number} \|.+$", text, re.MULTILINE)
         assert row is not None, f"I{number} has no row"
         assert f"`test_incident_i{number}_" in row[0], f"the row of I{number} names no test"
-    assert set(tests) == set(re.findall(r"`(test_incident_[a-z0-9_]+)`", text))
+    assert set(tests) - set(re.findall(r"`(test_incident_[a-z0-9_]+)`", text)) == set()
