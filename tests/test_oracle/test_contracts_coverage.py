@@ -20,7 +20,9 @@ def contracts() -> ModuleType:
     spec = importlib.util.spec_from_loader("contracts_script", loader)
     assert spec is not None
     module = importlib.util.module_from_spec(spec)
-    loader.exec_module(module)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(ROOT / "scripts"))  # as when the script runs
+        loader.exec_module(module)
     return module
 
 
