@@ -30,6 +30,11 @@ SPOT_E8 = (300_000_000_000, 6_000_000_000_000)
 QUICK_RULES = SendingRules(poll_seconds=0.01, stuck_after_seconds=5.0, deadline_seconds=20.0)
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let the sequences that the contract and its model are driven by be more."""
+    parser.addoption("--sequences", type=int, default=300, help="sequences of the contract next to its model")
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Give each process of a parallel run kernels of its own, before the engine is imported."""
     worker = os.environ.get("PYTEST_XDIST_WORKER")
