@@ -72,7 +72,7 @@ class Entry(NamedTuple):
 
 
 def _types(parameters: list[dict[str, Any]]) -> tuple[str, ...]:
-    return tuple(collapse_if_tuple(each) for each in parameters)  # type: ignore[arg-type]
+    return tuple(collapse_if_tuple(each) for each in parameters)
 
 
 @cache
@@ -98,7 +98,7 @@ def calldata(name: str, *arguments: object) -> bytes:
 def encoded_result(name: str, result: object) -> bytes:
     """Return what a function would answer with this result; a tuple where it has several."""
     outputs = entries("function")[name].outputs
-    return encode(outputs, (result,) if len(outputs) == 1 else result or ())  # type: ignore[arg-type]
+    return encode(outputs, (result,) if len(outputs) == 1 else result or ())
 
 
 @lru_cache(maxsize=2**12)

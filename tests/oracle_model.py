@@ -22,6 +22,7 @@ ZERO = "0x" + "00" * 20
 ZERO_HASH = bytes(32)
 DAY = 86_400
 CHANGE_LIFETIME_SECONDS = 14 * DAY
+OWNER_DELAY_MAXIMUM_SECONDS = 30 * DAY
 PREVIOUS_ROOT_SECONDS = 300
 SIGNERS_MAXIMUM = 32
 LAST_RISE_SECONDS = 65_535
@@ -724,6 +725,8 @@ class OracleModel:
 
     def do_setOwnerDelay(self, world: World, owner_delay_seconds: int) -> None:
         """Change the delay."""
+        if owner_delay_seconds > OWNER_DELAY_MAXIMUM_SECONDS:
+            raise Revert("InvalidConfiguration")
         self.owner_delay_seconds = owner_delay_seconds
         self.emit("OwnerDelayChanged", owner_delay_seconds)
 

@@ -2,19 +2,14 @@
 
 Sequences of posts, changes, pauses, rotations and waits are drawn against the model's state, so that most of them are
 close to some limit. After each step the result or the error, the logs, and every read are compared byte for byte. The
-suite runs a few hundred sequences, the same each time; `scripts/contracts model` runs as many new ones as asked for.
+suite runs a few hundred sequences, `scripts/contracts model` as many as asked for; the same each time.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from functools import lru_cache
-from itertools import product
-from typing import Any
+from collections.abc import Sequence
 
 import pytest
-from eth_abi.abi import encode
 from eth_utils.crypto import keccak
 from hypothesis import HealthCheck, seed, settings
 from hypothesis import strategies as st
@@ -27,324 +22,44 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from tests.oracle_evm import (
-    CHAIN_ID,
-    FEED,
-    Answer,
-    OracleEvm,
-    calldata,
-    described,
-    encoded_error,
-    encoded_log,
-    encoded_result,
-    entries,
+from tests.oracle_draws import (
+    CONFIGS,
+    DEFAULT,
+    FIRST_SET,
+    FIRST_VALUES,
+    GUARDIAN,
+    MARKETS,
+    MARKETS_READ,
+    OWNER,
+    PEOPLE,
+    UINT32_MAX,
+    around,
+    changes,
+    mostly,
+    signer_sets,
 )
+from tests.oracle_evm import FEED, calldata
 from tests.oracle_model import (
     CHANGE_LIFETIME_SECONDS,
     DAY,
-    LIQUIDATING,
-    NO_CONFIG,
-    OPENING,
     ZERO,
     ZERO_HASH,
-    Bounds,
-    Event,
     Leaf,
     MarketConfig,
     OracleModel,
     Report,
-    Revert,
     Setup,
-    SignerSet,
     Timing,
-    Values,
-    World,
     largest_change,
     largest_step,
 )
+from tests.oracle_pair import ARB_SYS, CUSTODIANS, EIP_2935, EVM, NEVER_CONFIGURED, START, STRANGER, Pair, Proven
 from tests.signed_reports import ADDRESSES, MISWRAPPED, SPOILT, Packed, pack, wrap
 
 pytestmark = pytest.mark.fast
 
 SHARE, STEPS = 300, 30
 """Sequences of one test, steps of one sequence."""
-START = 1_800_000_000
-FIRST_BLOCK = 1_000_000
-EVM, EIP_2935, ARB_SYS = range(3)
-OWNER, NEXT_OWNER, GUARDIAN, NEXT_GUARDIAN, STRANGER = ("0x" + f"{n:02x}" * 20 for n in (0xA1, 0xA2, 0xB1, 0xB2, 0xC1))
-CUSTODIANS = ("0x" + "d1" * 20, "0x" + "d2" * 20)
-PEOPLE = (OWNER, NEXT_OWNER, GUARDIAN, NEXT_GUARDIAN, STRANGER, *CUSTODIANS)
-MARKETS, NEVER_CONFIGURED = (1, 2, 2**32 - 1), 9
-MARKETS_READ = (*MARKETS, NEVER_CONFIGURED)
-UINT32_MAX = 2**32 - 1
-FIRST_SET = SignerSet(3, 4, ADDRESSES[2:7])
-DEFAULT = MarketConfig(
-    True,
-    300_000,
-    Bounds(10_000, 900_000, 250_000, 20_000, 0, 36_000),
-    Bounds(5_000, 800_000, 0, 0, 18_000, 36_000),
-    Bounds(0, 500_000, 500_000, 1_000, 0, 36_000),
-)
-QUICK = DEFAULT._replace(
-    fallback_initial_ppm=10_000,
-    initial=Bounds(1, UINT32_MAX, UINT32_MAX, UINT32_MAX, 0, UINT32_MAX),
-    maintenance=Bounds(1, UINT32_MAX, 0, 0, UINT32_MAX, UINT32_MAX),
-    slope=Bounds(0, UINT32_MAX, UINT32_MAX, 0, 0, UINT32_MAX),
-)
-TIGHT = MarketConfig(
-    True,
-    110_000,
-    Bounds(90_000, 150_000, 33_333, 0, 0, 1_111),
-    Bounds(45_000, 90_000, 0, 0, 777, 1_111),
-    Bounds(1_000, 4_000, 0, 17, 0, 0),
-)
-CONFIGS = (DEFAULT, QUICK, TIGHT)
-FIRST_VALUES: Values = (100_000, 120_000, 50_000, 60_000, 2_000, 3_000)
-
-GETTERS: dict[str, Callable[[OracleModel], object]] = {
-    "timing": lambda m: m.timing,
-    "heartbeatSeconds": lambda m: m.timing.heartbeat_seconds,
-    "signerSetHash": lambda m: m.signer_set_hash,
-    "signerSetEpoch": lambda m: m.signer_set_epoch,
-    "lastSequence": lambda m: m.last_sequence,
-    "lastReferenceBlock": lambda m: m.last_reference_block,
-    "lastReferenceTimestamp": lambda m: m.last_reference_timestamp,
-    "latestAccounts": lambda m: m.latest,
-    "isPaused": lambda m: m.is_paused,
-    "guardian": lambda m: m.guardian,
-    "owner": lambda m: m.owner,
-    "pendingOwner": lambda m: m.pending_owner,
-    "ownerDelaySeconds": lambda m: m.owner_delay_seconds,
-    "blockHashSource": lambda m: m.setup.block_hash_source,
-    "sequencerUptimeFeed": lambda m: m.setup.sequencer_uptime_feed,
-    "sequencerGraceSeconds": lambda m: m.setup.sequencer_grace_seconds,
-    "VERSION": lambda m: "1",
-}
-MARKET_READS = ("margin", "tryMargin", "marginUnsafe", "requireFresh", "marketState")
-
-
-def separator_of(address: str) -> bytes:
-    """Return the EIP-712 domain separator."""
-    kind = "EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"
-    hashes = [keccak(text=each) for each in (kind, "MarginOracle", "1")]
-    return keccak(encode(["bytes32", "bytes32", "bytes32", "uint256", "address"], [*hashes, CHAIN_ID, address]))
-
-
-@lru_cache(maxsize=2**14)
-def read_calldata(name: str, *arguments: object) -> bytes:
-    """Return `calldata`, made once."""
-    return calldata(name, *arguments)
-
-
-class Pair:
-    """A model and the contract, in the same block of the same chain."""
-
-    def __init__(self, setup: Setup) -> None:
-        self.evm = OracleEvm(setup)
-        self.model = OracleModel(setup, separator_of(self.evm.address))
-        self.members = SignerSet(0, 0, ())
-        self.proven: dict[int, bytes] = {}
-        self.is_read = False
-        self.world = World(FIRST_BLOCK, START, self.block_hash, 0, START - DAY, False)
-        self.enter(self.world)
-
-    def block_hash(self, number: int) -> bytes | None:
-        """Return what the configured source proves."""
-        if self.model.setup.block_hash_source == EVM:
-            return self.evm.evm_block_hash(number) if 0 < self.world.number - number <= 256 else None
-        return self.proven.get(number)
-
-    def prove(self, number: int) -> bytes:
-        """Let the sources that are contracts know a block; return its hash, whether or not there is one."""
-        block_hash = self.evm.evm_block_hash(number)
-        if number >= self.world.number:
-            return block_hash
-        self.proven[number] = block_hash
-        self.evm.set_block_hash(number, block_hash)
-        return block_hash
-
-    def enter(self, world: World) -> None:
-        """Begin a block."""
-        self.world, self.is_read = world, False
-        self.evm.set_block(world.number, world.timestamp)
-        self.evm.set_feed(world.sequencer_answer, world.sequencer_started, world.sequencer_is_broken)
-
-    def same(self, sender: str, name: str, *arguments: object, data: bytes | None = None) -> Answer:
-        """Send to both and compare; `data` where the ABI-encoded arguments are no encoding of the model's."""
-        try:
-            result, events = self.model.transact(sender, self.world, name, *arguments)
-            logs = tuple(encoded_log(event.name, event.arguments) for event in events)
-            expected = Answer(True, encoded_result(name, result), logs)
-            self.learn(events)
-            self.is_read = False
-        except Revert as revert:
-            expected = Answer(False, encoded_error(revert.name, revert.arguments), ())
-        return self.compare(sender, name, arguments, calldata(name, *arguments) if data is None else data, expected)
-
-    def learn(self, events: Sequence[Event]) -> None:
-        """Remember the signer set, which the contract keeps only the hash of."""
-        for event in events:
-            if event.name == "SignerSetChanged":
-                _, threshold, step_threshold, signers = event.arguments
-                self.members = SignerSet(threshold, step_threshold, signers)  # type: ignore[arg-type]
-
-    def compare(self, sender: str, name: str, arguments: tuple[object, ...], data: bytes, expected: Answer) -> Answer:
-        """Ask the contract and hold its answer against the model's."""
-        answer = self.evm.call(sender, data)
-        if answer != expected:
-            place = f"block {self.world.number} at {self.world.timestamp}"
-            raise AssertionError(
-                f"{name}{arguments} from {sender} in {place}\nmodel:    {described(name, expected)}"
-                f"\ncontract: {described(name, answer)}"
-            )
-        return answer
-
-    def same_post(self, arguments: bytes) -> Answer:
-        """Preview and post ABI-encoded arguments."""
-        for name in ("preview", "post"):
-            answer = self.same(STRANGER, name, arguments, data=entries("function")[name].selector + arguments)
-        return answer
-
-    def same_reads(self, notional_wad: int, leaves: Sequence[Proven], proposed: Sequence[bytes]) -> None:
-        """Compare everything that can be read."""
-        model = self.model
-        for name, getter in GETTERS.items():
-            self.reads(name, getter(model))
-        for market_id in {*model.configs, NEVER_CONFIGURED}:
-            self.reads("marketConfig", model.configs.get(market_id, NO_CONFIG), market_id)
-            for name in MARKET_READS:
-                self.same_read(name, market_id)
-            for is_long, purpose in product((False, True), (OPENING, LIQUIDATING)):
-                self.same_read("requirement", market_id, is_long, notional_wad, purpose)
-        for name in ("accountsStale", "requireSequencerUp"):
-            self.same_read(name)
-        for custodian in CUSTODIANS:
-            self.reads("rotation", model.rotations.get(custodian, (ZERO, 0)), custodian)
-        for identity in map(keccak, proposed):
-            self.reads("readyTimestamp", model.ready.get(identity, 0), identity)
-        for proven, reduces_risk in product(leaves, (False, True)):
-            self.same_read("verifyAccount", proven.leaf, proven.proof, reduces_risk)
-
-    def reads(self, name: str, value: object, *arguments: object) -> None:
-        """Hold one read against a value."""
-        expected = Answer(True, encoded_result(name, value), ())
-        self.compare(STRANGER, name, arguments, read_calldata(name, *arguments), expected)
-
-    def same_read(self, name: str, *arguments: object) -> None:
-        """Compare one read that takes arguments or may fail."""
-        try:
-            self.reads(name, getattr(self.model, name)(STRANGER, self.world, *arguments), *arguments)
-        except Revert as revert:
-            expected = Answer(False, encoded_error(revert.name, revert.arguments), ())
-            self.compare(STRANGER, name, arguments, read_calldata(name, *arguments), expected)
-
-
-@dataclass(frozen=True)
-class Proven:
-    """A leaf with a proof."""
-
-    leaf: Leaf
-    proof: tuple[bytes, ...]
-
-
-addresses = st.sampled_from((*PEOPLE, ZERO))
-around = st.sampled_from((-1, 0, 0, 1))
-
-
-def mostly(usual: object, *others: object) -> st.SearchStrategy[Any]:
-    """Draw the first in half of the cases."""
-    return st.sampled_from((usual,) * len(others) + others) if others else st.just(usual)
-
-
-@st.composite
-def signer_sets(draw: st.DrawFn) -> SignerSet:
-    """Draw a set, one in four of them not acceptable."""
-    count = draw(st.sampled_from((2, 3, 4, 5, 5, 7, 32)))
-    first = draw(st.integers(0, 40 - count))
-    threshold = draw(st.integers(count // 2 + 1, count - 1)) if count > 2 else 2
-    members = SignerSet(
-        threshold, draw(st.integers(threshold + 1, max(count, threshold + 1))), ADDRESSES[first : first + count]
-    )
-    fault = (
-        draw(mostly("none", "half", "equal", "above", "twice", "order", "zero", "many", "nobody"))
-        if draw(st.booleans())
-        else "none"
-    )
-    signers = members.signers
-    if fault == "half":
-        return members._replace(threshold=count // 2)
-    if fault == "equal":
-        return members._replace(step_threshold=threshold)
-    if fault == "above":
-        return members._replace(step_threshold=count + 1)
-    if fault == "twice":
-        return members._replace(signers=(signers[0], *signers[:-1]))
-    if fault == "order":
-        return members._replace(signers=signers[::-1])
-    if fault == "zero":
-        return members._replace(signers=(ZERO, *signers[1:]))
-    if fault == "many":
-        return SignerSet(20, 25, ADDRESSES[:33])
-    if fault == "nobody":
-        return SignerSet(0, 0, ())
-    return members
-
-
-@st.composite
-def configs(draw: st.DrawFn) -> MarketConfig:
-    """Draw limits, some of them contradictory."""
-    config: MarketConfig = draw(st.sampled_from(CONFIGS))
-    if draw(mostly(True, False)):
-        return config
-    group = draw(st.sampled_from(("initial", "maintenance", "slope")))
-    limit = draw(st.sampled_from(Bounds._fields))
-    bounds: Bounds = getattr(config, group)
-    near = draw(st.sampled_from((0, 1, bounds.minimum, bounds.maximum, bounds.minimum + 1, bounds.maximum + 1, 10**6)))
-    spoilt = config._replace(**{group: bounds._replace(**{limit: min(near, UINT32_MAX)})})
-    fallback = config.initial.minimum + draw(st.sampled_from((-1, 0, 1)))
-    return draw(
-        st.sampled_from((spoilt, config._replace(fallback_initial_ppm=fallback), config._replace(exists=False)))
-    )
-
-
-timings = st.builds(
-    Timing,
-    mostly(3_600, 0, 1, 86_400, 2**24 - 1),
-    mostly(600, 0, 1, 7_200, 2**24 - 1),
-    mostly(0, 120, 900, 65_535),
-)
-
-
-@st.composite
-def changes(draw: st.DrawFn) -> tuple[str, tuple[object, ...]]:
-    """Draw an owner function's call."""
-    name = draw(
-        st.sampled_from(
-            (
-                "setSigners",
-                "configureMarket",
-                "setTiming",
-                "grantRotation",
-                "setGuardian",
-                "setOwnerDelay",
-                "transferOwnership",
-            )
-        )
-    )
-    if name == "setSigners":
-        return name, (draw(signer_sets()),)
-    if name == "configureMarket":
-        return name, (draw(st.sampled_from(MARKETS)), draw(mostly("ETH-PERP", "", "a" * 33)), draw(configs()))
-    if name == "setTiming":
-        return name, (draw(timings),)
-    if name == "grantRotation":
-        return name, (
-            draw(st.sampled_from((*CUSTODIANS, *CUSTODIANS, ZERO))),
-            draw(st.sampled_from((*ADDRESSES[:8], ZERO))),
-        )
-    if name == "setOwnerDelay":
-        return name, (draw(st.sampled_from((0, 1, 3_600, 2 * DAY, UINT32_MAX))),)
-    return name, (draw(addresses),)
 
 
 class Machine(RuleBasedStateMachine):
@@ -428,7 +143,7 @@ class Machine(RuleBasedStateMachine):
 
     # ------------------------------------------------------------------ posts
 
-    def values(self, data: st.DataObject, market_id: int, reference_timestamp: int, exceeds: bool) -> tuple[int, ...]:
+    def values(self, data: st.DataObject, market_id: int, reference_timestamp: int) -> tuple[int, ...]:
         """Draw a tuple: mostly close to the one in force, with some of its values at a limit."""
         market, config = self.model.markets.get(market_id), self.model.configs.get(market_id, DEFAULT)
         base = market.current if market else FIRST_VALUES
@@ -445,6 +160,7 @@ class Machine(RuleBasedStateMachine):
             return tuple(min(max(0, value + by), UINT32_MAX) for value in base)
         chosen = range(6) if kind == "each" else (data.draw(st.integers(0, 5)),)
         drawn = list(base)
+        fall_seconds = max(elapsed, self.model.timing.dwell_seconds)
         for place in chosen:
             bounds, value = config.bounds(place), base[place]
             near = (
@@ -454,7 +170,7 @@ class Machine(RuleBasedStateMachine):
                 bounds.maximum,
                 value + largest_step(bounds, value),
                 value + largest_change(bounds.rise_hourly, elapsed),
-                value - largest_change(bounds.fall_hourly, elapsed),
+                value - largest_change(bounds.fall_hourly, fall_seconds),
                 base[place ^ 2] if place < 4 else 0,
             )
             drawn[place] = min(max(0, data.draw(st.sampled_from(near)) + data.draw(around)), UINT32_MAX)
@@ -484,7 +200,7 @@ class Machine(RuleBasedStateMachine):
             self.root(data, block),
             1,
             exceeds,
-            tuple((each, *self.values(data, each, reference, exceeds)) for each in ids),
+            tuple((each, *self.values(data, each, reference)) for each in ids),
         )
 
     def root(self, data: st.DataObject, reference_block: int) -> bytes:
