@@ -777,7 +777,7 @@ class OracleModel:
         """Drop a change that waits."""
         if sender not in (self.owner, self.guardian):
             raise Revert("OwnableUnauthorizedAccount", sender)
-        if sender != self.owner and SELECTORS.get(change[:4]) == "setGuardian":
+        if sender == self.guardian and SELECTORS.get(change[:4]) == "setGuardian":
             raise Revert("GuardianCannotKeepOffice")
         identity = keccak(change)
         if identity not in self.ready:
