@@ -3,6 +3,10 @@
 Nothing here is packed, cached or saved: values are whole numbers, rules are loops. `OracleModel.transact` answers as
 the contract does: a result and events, or `Revert` with the name and the arguments of the error. Addresses are `0x` and
 40 lower-case digits, so that their order as text is their order as numbers.
+
+What those words leave open is taken from the contract, since somebody has to say it: which error comes first where
+several would do, the order of the events of one call, the largest sequence, and what a feed is worth that fails or does
+not know since when.
 """
 
 from __future__ import annotations
@@ -402,7 +406,7 @@ class OracleModel:
         refused = 0
         for market_id, *values in report.markets:
             a, b, c, d, e, f = values
-            refused += self.refusal(world, report, market_id, (a, b, c, d, e, f)) is not None
+            refused += self.refusal(report, market_id, (a, b, c, d, e, f)) is not None
         return message, refused
 
     def accept(self, world: World, arguments: bytes) -> tuple[Report, bytes]:
@@ -445,7 +449,7 @@ class OracleModel:
         if proven != report.reference_block_hash:
             raise Revert("WrongBlockHash", proven, report.reference_block_hash)
 
-    def refusal(self, world: World, report: Report, market_id: int, values: Values) -> tuple[int, int, int] | None:
+    def refusal(self, report: Report, market_id: int, values: Values) -> tuple[int, int, int] | None:
         """Return why a tuple is refused, with the value in force and the value offered; None when it is not."""
         if market_id not in self.configs:
             return UNKNOWN_MARKET, 0, 0
@@ -486,17 +490,17 @@ class OracleModel:
 
     def post_market(self, world: World, report: Report, market_id: int, values: Values) -> bool:
         """Take one tuple of a report; return whether it was not refused."""
-        refused = self.refusal(world, report, market_id, values)
+        refused = self.refusal(report, market_id, values)
         if refused:
             reason, in_force, offered = refused
             self.emit("MarketRefused", market_id, report.sequence, reason, in_force, offered)
             return False
         before = self.markets.get(market_id)
         if before is None:
-            floor_ = max(0, report.reference_timestamp - LAST_RISE_SECONDS)
-            self.markets[market_id] = Market(values, report.reference_timestamp, 0, NOTHING, 0, floor_, False)
-            return True
-        self.markets[market_id] = self.moved(world, report, market_id, values, before)
+            last_rise = report.reference_timestamp - LAST_RISE_SECONDS
+            self.markets[market_id] = Market(values, report.reference_timestamp, 0, NOTHING, 0, last_rise, False)
+        else:
+            self.markets[market_id] = self.moved(world, report, market_id, values, before)
         return True
 
     def moved(self, world: World, report: Report, market_id: int, values: Values, before: Market) -> Market:

@@ -142,10 +142,10 @@ class Pair:
         """Ask the contract and hold its answer against the model's."""
         answer = self.evm.call(sender, data)
         if answer != expected:
-            place = f"block {self.world.number} at {self.world.timestamp}"
+            asked = ", ".join(each.hex() if isinstance(each, bytes) else str(each) for each in arguments)
             raise AssertionError(
-                f"{name}{arguments} from {sender} in {place}\nmodel:    {described(name, expected)}"
-                f"\ncontract: {described(name, answer)}"
+                f"{name}({asked}) from {sender} in block {self.world.number} at {self.world.timestamp}"
+                f"\nmodel:    {described(name, expected)}\ncontract: {described(name, answer)}"
             )
         return answer
 
