@@ -11,8 +11,8 @@ from functools import cache, lru_cache
 from typing import Any, NamedTuple
 
 from eth_abi.abi import decode, encode
+from eth_hash.auto import keccak
 from eth_utils.abi import collapse_if_tuple
-from eth_utils.crypto import keccak
 from pyrevm import EVM, AccountInfo, BlockEnv
 
 from oracle.chain.contract import load_artefact
@@ -82,7 +82,7 @@ def entries(kind: str) -> dict[str, Entry]:
     for each in (*load_artefact("MarginOracle").abi, _PANIC):
         if each["type"] == kind:
             inputs = _types(each["inputs"])
-            hashed = keccak(text=f"{each['name']}({','.join(inputs)})")
+            hashed = keccak(f"{each['name']}({','.join(inputs)})".encode())
             indexed = tuple(bool(item.get("indexed")) for item in each["inputs"])
             found[each["name"]] = Entry(each["name"], hashed, inputs, _types(each.get("outputs", [])), indexed)
     return found
@@ -168,7 +168,7 @@ class OracleEvm:
     @staticmethod
     def evm_block_hash(number: int) -> bytes:
         """Return what BLOCKHASH answers of the last 256 blocks in this EVM."""
-        return keccak(text=str(number))
+        return keccak(str(number).encode())
 
     def call(self, sender: str, data: bytes) -> Answer:
         """Send a transaction, or read: a read changes nothing."""

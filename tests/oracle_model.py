@@ -20,7 +20,7 @@ from typing import NamedTuple
 import coincurve
 from eth_abi.abi import decode, encode
 from eth_abi.exceptions import DecodingError
-from eth_utils.crypto import keccak
+from eth_hash.auto import keccak
 
 ZERO = "0x" + "00" * 20
 ZERO_HASH = bytes(32)
@@ -184,15 +184,16 @@ class Root(NamedTuple):
 
 
 NO_ROOT = Root(ZERO_HASH, 0, 0)
-REPORT_TYPE = (
-    "Report(uint32 signerSetEpoch,uint64 sequence,uint64 referenceBlock,bytes32 referenceBlockHash,"
-    "uint64 referenceTimestamp,uint64 validUntil,bytes32 modelHash,bytes32 detailsHash,bytes32 accountsRoot,"
-    "uint32 accountCount,bool exceedsStep,MarketMargin[] markets)"
-)
 MARKET_TYPE = (
-    "MarketMargin(uint32 marketId,uint32 initialLong,uint32 initialShort,uint32 maintenanceLong,"
-    "uint32 maintenanceShort,uint32 slopeLong,uint32 slopeShort)"
+    b"MarketMargin(uint32 marketId,uint32 initialLong,uint32 initialShort,uint32 maintenanceLong,"
+    b"uint32 maintenanceShort,uint32 slopeLong,uint32 slopeShort)"
 )
+REPORT_TYPE = (
+    b"Report(uint32 signerSetEpoch,uint64 sequence,uint64 referenceBlock,bytes32 referenceBlockHash,"
+    b"uint64 referenceTimestamp,uint64 validUntil,bytes32 modelHash,bytes32 detailsHash,bytes32 accountsRoot,"
+    b"uint32 accountCount,bool exceedsStep,MarketMargin[] markets)"
+)
+MARKET_TYPE_HASH, REPORT_TYPE_HASH = keccak(MARKET_TYPE), keccak(REPORT_TYPE + MARKET_TYPE)
 BOUNDS_ABI = "(uint32,uint32,uint32,uint32,uint32,uint32)"
 OWNER_FUNCTIONS = {
     "setSigners": ("(uint8,uint8,address[])",),
@@ -203,7 +204,7 @@ OWNER_FUNCTIONS = {
     "setOwnerDelay": ("uint32",),
     "transferOwnership": ("address",),
 }
-SELECTORS = {keccak(text=f"{name}({','.join(types)})")[:4]: name for name, types in OWNER_FUNCTIONS.items()}
+SELECTORS = {keccak(f"{name}({','.join(types)})".encode())[:4]: name for name, types in OWNER_FUNCTIONS.items()}
 
 
 def number(packed: bytes, start: int, length: int) -> int:
@@ -218,10 +219,9 @@ def words(*values: int) -> bytes:
 
 def digest(report: Report, separator: bytes) -> bytes:
     """Return the EIP-712 digest."""
-    market_type, report_type = keccak(text=MARKET_TYPE), keccak(text=REPORT_TYPE + MARKET_TYPE)
-    markets = b"".join(keccak(market_type + words(*market)) for market in report.markets)
+    markets = b"".join(keccak(MARKET_TYPE_HASH + words(*market)) for market in report.markets)
     struct = (
-        report_type
+        REPORT_TYPE_HASH
         + words(report.signer_set_epoch, report.sequence, report.reference_block)
         + report.reference_block_hash
         + words(report.reference_timestamp, report.valid_until)

@@ -8,7 +8,7 @@ from functools import lru_cache
 from itertools import product
 
 from eth_abi.abi import encode
-from eth_utils.crypto import keccak
+from eth_hash.auto import keccak
 
 from tests.oracle_evm import (
     CHAIN_ID,
@@ -75,8 +75,8 @@ class Proven:
 
 def separator_of(address: str) -> bytes:
     """Return the EIP-712 domain separator."""
-    kind = "EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"
-    hashes = [keccak(text=each) for each in (kind, "MarginOracle", "1")]
+    kind = b"EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"
+    hashes = [keccak(each) for each in (kind, b"MarginOracle", b"1")]
     return keccak(encode(["bytes32", "bytes32", "bytes32", "uint256", "address"], [*hashes, CHAIN_ID, address]))
 
 

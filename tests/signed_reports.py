@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import coincurve
 from eth_abi.abi import encode
-from eth_utils.crypto import keccak
+from eth_hash.auto import keccak
 
 from tests.oracle_model import CURVE_ORDER, Report, SignerSet, digest
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pytest
-from eth_utils.crypto import keccak
+from eth_hash.auto import keccak
 from hypothesis import HealthCheck, seed, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -195,8 +195,8 @@ class Machine(RuleBasedStateMachine):
             self.pair.prove(block),
             reference,
             world.timestamp + data.draw(st.sampled_from((0, 600))),
-            keccak(text="model"),
-            keccak(text="details"),
+            keccak(b"model"),
+            keccak(b"details"),
             self.root(data, block),
             1,
             exceeds,
@@ -209,8 +209,8 @@ class Machine(RuleBasedStateMachine):
         if depth is None:
             return ZERO_HASH
         self.salt += 1
-        leaf = Leaf(keccak(text=f"account {self.salt}"), self.salt, 10**20, 5 * 10**19, reference_block)
-        proof = tuple(keccak(text=f"sibling {self.salt} {level}") for level in range(depth))
+        leaf = Leaf(keccak(f"account {self.salt}".encode()), self.salt, 10**20, 5 * 10**19, reference_block)
+        proof = tuple(keccak(f"sibling {self.salt} {level}".encode()) for level in range(depth))
         node = self.model.hashAccount(STRANGER, self.pair.world, leaf)
         for sibling in proof:
             node = keccak(min(node, sibling) + max(node, sibling))
@@ -250,6 +250,21 @@ class Machine(RuleBasedStateMachine):
         for each in seconds:
             self.post_later(data, each)
 
+    @precondition(lambda self: self.model.markets and self.model.timing.minimum_delay_seconds)
+    @rule(data=st.data(), off=around)
+    def rise_again(self, data: st.DataObject, off: int) -> None:
+        model, world = self.model, self.pair.world
+        market_id = data.draw(st.sampled_from(sorted(model.markets)))
+        market = model.markets[market_id]
+        allowed = market.last_rise_timestamp + model.timing.minimum_delay_seconds + off
+        self.pair.enter(world._replace(timestamp=max(world.timestamp, allowed)))
+        report = self.draft(data)._replace(
+            reference_timestamp=max(allowed, model.last_reference_timestamp),
+            exceeds_step=False,
+            markets=((market_id, min(market.current[0] + 1, UINT32_MAX), *market.current[1:]),),
+        )
+        self.send(self.signed(data, report).octets)
+
     @rule(data=st.data(), faults=st.integers(1, 2))
     def post_out_of_order(self, data: st.DataObject, faults: int) -> None:
         report = self.draft(data)
@@ -273,7 +288,7 @@ class Machine(RuleBasedStateMachine):
                 world.number + 10,
                 2**64 - 1,
             ),
-            "reference_block_hash": (keccak(text="fork"), ZERO_HASH),
+            "reference_block_hash": (keccak(b"fork"), ZERO_HASH),
             "reference_timestamp": (
                 max(0, model.last_reference_timestamp - 1) or START,
                 model.last_reference_timestamp or START - DAY,
@@ -370,7 +385,7 @@ class Machine(RuleBasedStateMachine):
     @rule(data=st.data(), act=st.sampled_from(("acceptOwnership", "acceptOwnership", "renounceOwnership", "announce")))
     def office(self, data: st.DataObject, act: str) -> None:
         if act == "announce":
-            artefact = (keccak(text="artefact"), "ipfs://artefact")
+            artefact = (keccak(b"artefact"), "ipfs://artefact")
             self.pair.same(self.sender(data, self.model.owner), "announceCalibration", *artefact)
         else:
             self.pair.same(self.sender(data, self.model.pending_owner), act)
