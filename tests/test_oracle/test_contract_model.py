@@ -70,6 +70,7 @@ class Machine(RuleBasedStateMachine):
         self.proposed: list[bytes] = []
         self.accepted: list[bytes] = []
         self.leaves: list[Proven] = []
+        self.drafted: list[Proven] = []
         self.salt = 0
 
     # ------------------------------------------------------------------ beginning
@@ -127,6 +128,13 @@ class Machine(RuleBasedStateMachine):
             timestamp = now + data.draw(st.sampled_from((0, 1, 12, 12, 60, 300, 3_600, 2 * DAY)))
         world = self.pair.world._replace(number=self.pair.world.number + blocks, timestamp=timestamp)
         self.pair.enter(world)
+
+    @precondition(lambda self: self.pair.world.timestamp <= self.model.previous_until)
+    @rule(off=around)
+    def outlive_the_root_before(self, off: int) -> None:
+        world = self.pair.world
+        timestamp = max(world.timestamp, self.model.previous_until + off)
+        self.pair.enter(world._replace(number=world.number + 1, timestamp=timestamp))
 
     @precondition(lambda self: self.model.setup.sequencer_uptime_feed != ZERO)
     @rule(
@@ -206,6 +214,7 @@ class Machine(RuleBasedStateMachine):
     def root(self, data: st.DataObject, reference_block: int) -> bytes:
         """Make an accounts tree, of which one leaf is kept; or draw an empty one."""
         depth = data.draw(st.sampled_from((0, 1, 2, None)), "depth of the tree")
+        self.drafted = []
         if depth is None:
             return ZERO_HASH
         self.salt += 1
@@ -214,7 +223,7 @@ class Machine(RuleBasedStateMachine):
         node = self.model.hashAccount(STRANGER, self.pair.world, leaf)
         for sibling in proof:
             node = keccak(min(node, sibling) + max(node, sibling))
-        self.leaves = [*self.leaves[-2:], Proven(leaf, proof)]
+        self.drafted = [Proven(leaf, proof)]
         return node
 
     def signed(self, data: st.DataObject, report: Report) -> Packed:
@@ -229,6 +238,7 @@ class Machine(RuleBasedStateMachine):
         """Post bytes in a canonical wrapper."""
         if self.pair.same_post(wrap(octets)).succeeded:
             self.accepted = [*self.accepted[-2:], octets]
+            self.leaves = [*self.leaves[-2:], *self.drafted]
 
     def post_sound(self, data: st.DataObject) -> None:
         """Post what is in order."""
