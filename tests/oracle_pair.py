@@ -39,6 +39,7 @@ from tests.oracle_model import (
 START = 1_800_000_000
 FIRST_BLOCK = 1_000_000
 EVM, EIP_2935, ARB_SYS = range(3)
+HISTORY_BLOCKS = 8_191
 STRANGER = "0x" + "c1" * 20
 CUSTODIANS = ("0x" + "d1" * 20, "0x" + "d2" * 20)
 NEVER_CONFIGURED = 9
@@ -100,17 +101,17 @@ class Pair:
 
     def block_hash(self, number: int) -> bytes | None:
         """Return what the configured source proves."""
-        if self.model.setup.block_hash_source == EVM:
-            return self.evm.evm_block_hash(number) if 0 < self.world.number - number <= 256 else None
-        return self.proven.get(number)
+        source, age = self.model.setup.block_hash_source, self.world.number - number
+        if source != ARB_SYS and 0 < age <= 256:
+            return self.evm.evm_block_hash(number)
+        return None if source == EVM else self.proven.get(number)
 
     def prove(self, number: int) -> bytes:
-        """Let the sources that are contracts know a block; return its hash, whether or not there is one."""
+        """Return a block's hash; let the sources that are contracts know it, where there is such a block."""
         block_hash = self.evm.evm_block_hash(number)
-        if number >= self.world.number:
-            return block_hash
-        self.proven[number] = block_hash
-        self.evm.set_block_hash(number, block_hash)
+        if 0 < self.world.number - number <= HISTORY_BLOCKS:
+            self.proven[number] = block_hash
+            self.evm.set_block_hash(number, block_hash)
         return block_hash
 
     def enter(self, world: World) -> None:

@@ -53,12 +53,23 @@ from tests.oracle_model import (
     largest_change,
     largest_step,
 )
-from tests.oracle_pair import ARB_SYS, CUSTODIANS, EIP_2935, EVM, NEVER_CONFIGURED, START, STRANGER, Pair, Proven
+from tests.oracle_pair import (
+    ARB_SYS,
+    CUSTODIANS,
+    EIP_2935,
+    EVM,
+    HISTORY_BLOCKS,
+    NEVER_CONFIGURED,
+    START,
+    STRANGER,
+    Pair,
+    Proven,
+)
 from tests.signed_reports import ADDRESSES, MISWRAPPED, SPOILT, Packed, pack, wrap
 
 pytestmark = pytest.mark.fast
 
-SHARE, STEPS = 300, 30
+SHARE, STEPS = 100, 30
 """Sequences of one test, steps of one sequence."""
 
 
@@ -295,6 +306,8 @@ class Machine(RuleBasedStateMachine):
                 world.number,
                 world.number - 256,
                 world.number - 257,
+                world.number - HISTORY_BLOCKS,
+                world.number - HISTORY_BLOCKS - 1,
                 world.number + 10,
                 2**64 - 1,
             ),
@@ -314,7 +327,10 @@ class Machine(RuleBasedStateMachine):
             ),
         }
         name = data.draw(st.sampled_from(sorted(faults)), "fault")
-        return report._replace(**{name: data.draw(st.sampled_from(faults[name]), name)})
+        report = report._replace(**{name: data.draw(st.sampled_from(faults[name]), name)})
+        if name == "reference_block":
+            report = report._replace(reference_block_hash=self.pair.prove(report.reference_block))
+        return report
 
     @rule(data=st.data(), kind=st.sampled_from(("spoilt", "spoilt", "wrapper", "damaged", "others", "replay")))
     def post_faulty(self, data: st.DataObject, kind: str) -> None:
