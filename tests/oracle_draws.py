@@ -50,16 +50,16 @@ def mostly(usual: object, *others: object) -> st.SearchStrategy[Any]:
 
 @st.composite
 def signer_sets(draw: st.DrawFn) -> SignerSet:
-    """Draw a set, about one in four of them not acceptable."""
+    """Draw a set, one in three of them not acceptable."""
     count = draw(st.sampled_from((2, 3, 4, 5, 5, 7, 32)))
     first = draw(st.integers(0, 40 - count))
     threshold = draw(st.integers(count // 2 + 1, count - 1)) if count > 2 else 2
     step_threshold = draw(st.integers(threshold + 1, max(count, threshold + 1)))
     signers = ADDRESSES[first : first + count]
     members = SignerSet(threshold, step_threshold, signers)
-    if draw(st.booleans()):
+    if draw(st.sampled_from((True, True, False))):
         return members
-    fault = draw(mostly("none", "half", "equal", "above", "twice", "order", "zero", "many", "nobody"))
+    fault = draw(st.sampled_from(("half", "half", "equal", "above", "twice", "order", "zero", "many", "nobody")))
     if fault == "half":
         return members._replace(threshold=count // 2)
     if fault == "equal":
@@ -74,9 +74,7 @@ def signer_sets(draw: st.DrawFn) -> SignerSet:
         return members._replace(signers=(ZERO, *signers[1:]))
     if fault == "many":
         return SignerSet(20, 25, ADDRESSES[:33])
-    if fault == "nobody":
-        return SignerSet(0, 0, ())
-    return members
+    return SignerSet(0, 0, ())
 
 
 @st.composite

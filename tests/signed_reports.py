@@ -106,6 +106,7 @@ def _over(packed: Packed, place: int, value: int) -> Packed:
 
 SPOILT: dict[str, Callable[[Packed], Packed]] = {
     "one signature fewer": lambda p: p._replace(bitmap=p.bitmap & (p.bitmap - 1), signatures=p.signatures[1:]),
+    "no signature at all": lambda p: p._replace(bitmap=0, signatures=()),
     "a signature without its bit": lambda p: p._replace(bitmap=p.bitmap & (p.bitmap - 1)),
     "a bit without its signature": lambda p: p._replace(signatures=p.signatures[1:]),
     "signatures in another order": lambda p: p._replace(signatures=p.signatures[::-1]),
