@@ -30,6 +30,7 @@ OWNER_DELAY_MAXIMUM_SECONDS = 30 * DAY
 PREVIOUS_ROOT_SECONDS = 300
 SIGNERS_MAXIMUM = 32
 LAST_RISE_SECONDS = 65_535
+ORDINAL_MAXIMUM = 63
 SEQUENCE_MAXIMUM = 2**48 - 1
 HEADER, MARKET, SIGNER, SIGNATURE = 172, 28, 20, 64
 """Bytes of each part of a packed report."""
@@ -537,7 +538,9 @@ class OracleModel:
     @staticmethod
     def next_ordinal(before: Market, reference_timestamp: int) -> int:
         """Return the ordinal among the tuples of a reference time."""
-        return before.ordinal + 1 if before.reference_timestamp == reference_timestamp else 0
+        if before.reference_timestamp != reference_timestamp:
+            return 0
+        return min(before.ordinal + 1, ORDINAL_MAXIMUM)
 
     def applyPending(self, sender: str, world: World, market_id: int) -> None:
         """Bring in force what waits."""
@@ -551,7 +554,10 @@ class OracleModel:
             raise Revert("PendingNotReady", market.pending_timestamp, world.timestamp)
         self.emit("PendingApplied", market_id, word(market_id, market.pending))
         self.markets[market_id] = market._replace(
-            current=market.pending, pending=NOTHING, pending_timestamp=0, ordinal=market.ordinal + 1
+            current=market.pending,
+            pending=NOTHING,
+            pending_timestamp=0,
+            ordinal=min(market.ordinal + 1, ORDINAL_MAXIMUM),
         )
 
     # ------------------------------------------------------------------ reading markets
@@ -758,7 +764,7 @@ class OracleModel:
         identity = keccak(change)
         if identity in self.ready:
             raise Revert("AlreadyProposed", identity)
-        self.ready[identity] = world.timestamp + (self.owner_delay_seconds if self.last_sequence else 0)
+        self.ready[identity] = world.timestamp + self.owner_delay_seconds
         self.emit("ChangeProposed", identity, self.ready[identity], change)
         return identity
 
