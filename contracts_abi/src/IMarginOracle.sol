@@ -31,7 +31,7 @@ pragma solidity ^0.8.24;
 ///    than the dwell starves nothing;
 /// 5. once that time has come, the next report (or, while the oracle is fresh and not paused, anyone by
 ///    `applyPending`) brings the pending tuple in force; what that report asks for below it waits anew.
-/// With a dwell of zero the report's tuple is in force at once.
+/// With a dwell of zero the report's tuple is in force at once; so is a market's first, which is no rise either.
 interface IMarginOracle {
     /// @notice Where the hash of the reference block is proven from.
     enum BlockHashSource {
@@ -104,7 +104,8 @@ interface IMarginOracle {
     /// @param stepRelativePpm Largest rise in one report, relative to the value in force (initial and slope).
     /// @param stepMinimum Rise always allowed in one report, in the field's unit (initial and slope).
     /// @param riseHourly Largest rise per hour since the tuple in force, in the field's unit (maintenance).
-    /// @param fallHourly Largest fall per hour since the tuple in force, in the field's unit (every group).
+    /// @param fallHourly Largest fall per hour, in the field's unit (every group), over the time since the tuple in force or
+    /// over the dwell, whichever is longer: no fall takes effect sooner than that.
     struct Bounds {
         uint32 minimum;
         uint32 maximum;
@@ -282,7 +283,8 @@ interface IMarginOracle {
     /// order of `MarketMargin`;
     /// signer set: threshold 1, stepThreshold 1, then the signers (20 bytes each, strictly ascending);
     /// signatures: bitmap 4 (bit i = signer i signed), then (r 32, vs 32) of each set bit, lowest first (ERC-2098).
-    /// The ABI wrapper must be canonical: offset 32, zero padding, nothing after.
+    /// The ABI wrapper must be canonical: offset 32, zero padding, nothing after. A flag other than 0 and 1, a bit beyond
+    /// the set and any other wrapper are `NonCanonicalCalldata`. A sequence is at most 2^48 - 1.
     function post(bytes calldata packed) external;
 
     /// @notice The EIP-712 digest of a report, as signed.
@@ -331,7 +333,8 @@ interface IMarginOracle {
 
     /// @notice Checks an account's leaf against the latest root while young, or, for an action that reduces risk,
     /// against the root before it for five minutes after it was replaced (or until it would itself have become
-    /// stale, where that is sooner). Reverts otherwise, and for an action that does not reduce risk also while the
+    /// stale, where that is sooner, by the heartbeat of the moment when it was replaced). A root of zero is none.
+    /// Reverts otherwise, and for an action that does not reduce risk also while the
     /// sequencer is down or in its grace period. Who liquidates by proof calls `requireSequencerUp` too.
     function verifyAccount(AccountLeaf calldata leaf, bytes32[] calldata proof, bool reducesRisk) external view;
 
@@ -377,6 +380,7 @@ interface IMarginOracle {
     function setSigners(SignerSet calldata set) external;
 
     /// @notice Adds a market or changes its limits. Ids are the owner's choice and never reused for another product.
+    /// What waits in the market is dropped (`PendingCancelled`), since the limits before judged it.
     function configureMarket(uint32 marketId, string calldata name, MarketConfig calldata config) external;
 
     function setTiming(Timing calldata newTiming) external;

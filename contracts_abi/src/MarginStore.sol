@@ -100,7 +100,8 @@ abstract contract MarginStore is IMarginOracle, EIP712 {
             state.pendingTimestamp = uint40(MarginWords.time(pending));
         }
         uint256 time = MarginWords.time(tuple);
-        state.lastRiseTimestamp = uint40(time - MarginWords.roseSecondsBefore(tuple, time));
+        // A young chain may count fewer seconds than a tuple that never rose says.
+        state.lastRiseTimestamp = uint40(time - Math.min(time, MarginWords.roseSecondsBefore(tuple, time)));
         state.isCorrected = MarginWords.isCorrected(tuple);
         state.roundId = MarginWords.roundId(tuple);
     }

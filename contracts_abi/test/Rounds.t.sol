@@ -112,4 +112,12 @@ contract RoundsTest is OracleFixture {
         vm.assertEq(oracle.timing().dwellSeconds, type(uint24).max - 1);
         vm.assertTrue(!oracle.isPaused(), "paused by a post");
     }
+
+    function test_a_chain_whose_clock_is_young_has_a_state_too() external {
+        deployOracle(3, 2, 3);
+        configure(1);
+        vm.warp(65_534);
+        postDefaults(1);
+        vm.assertEq(oracle.marketState(1).lastRiseTimestamp, 0);
+    }
 }

@@ -336,7 +336,8 @@ class MarginOracle:
     def verify_account(self, leaf: AccountLeaf, proof: tuple[bytes, ...], reduces_risk: bool) -> None:
         """Checks an account's leaf against the latest root while young, or, for an action that reduces risk, against
         the root before it for five minutes after it was replaced (or until it would itself have become stale, where
-        that is sooner). Reverts otherwise, and for an action that does not reduce risk also while the sequencer is down
-        or in its grace period. Who liquidates by proof calls `requireSequencerUp` too.
+        that is sooner, by the heartbeat of the moment when it was replaced). A root of zero is none. Reverts otherwise,
+        and for an action that does not reduce risk also while the sequencer is down or in its grace period. Who
+        liquidates by proof calls `requireSequencerUp` too.
         """
         self._read("verifyAccount", leaf, proof, reduces_risk)
