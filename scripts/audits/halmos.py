@@ -1,0 +1,22 @@
+"""Symbolic proofs of `contracts_abi/symbolic`: what holds for all inputs, not for those that a test tried."""
+
+from __future__ import annotations
+
+import subprocess
+
+from scripts.audits.environment import program, with_forge
+from scripts.toolchain import FORGE_ROOT, TEST_PROFILE, Failure
+
+# Enough for the loops over six values and three signers.
+LOOP_BOUND = "8"
+BUILD = {"FOUNDRY_TEST": "symbolic", "FOUNDRY_OUT": "out/symbolic", "FOUNDRY_CACHE_PATH": "cache/symbolic"}
+
+
+def run(env: dict[str, str], *contracts: str) -> None:
+    """Prove all properties, or those of the contracts that are named; raise `Failure` on one that is not proven."""
+    command = [program("halmos"), "--forge-build-out", "out/symbolic", "--loop", LOOP_BOUND, "--no-status"]
+    if contracts:
+        command += ["--match-contract", f"^({'|'.join(contracts)})$"]
+    settings = with_forge(env) | TEST_PROFILE | BUILD
+    if subprocess.run(command, cwd=FORGE_ROOT, env=settings, check=False).returncode != 0:
+        raise Failure("a property is not proven, see above: refuted (counterexample) or out of time")
