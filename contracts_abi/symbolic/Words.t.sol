@@ -22,8 +22,8 @@ contract WordsProofs is Test {
 
     function check_tuple_round_trip(IMarginOracle.CurrentMargin calldata given, uint64 above) external pure {
         uint256 values = uint256(given.initialLong) << 160 | uint256(given.initialShort) << 128
-            | uint256(given.maintenanceLong) << 96 | uint256(given.maintenanceShort) << 64
-            | uint256(given.slopeLong) << 32 | given.slopeShort;
+            | uint256(given.maintenanceLong) << 96 | uint256(given.maintenanceShort) << 64 | uint256(given.slopeLong)
+            << 32 | given.slopeShort;
         // A market in calldata has its identifier above the values.
         uint256 tuple = MarginWords.packTuple(uint256(above) << 192 | values, given.referenceTimestamp);
         assert(MarginWords.valuesOf(tuple) == values);

@@ -9,12 +9,21 @@ from scripts.toolchain import FORGE_ROOT, TEST_PROFILE, Failure
 
 # Enough for the loops over six values and three signers.
 LOOP_BOUND = "8"
-BUILD = {"FOUNDRY_TEST": "symbolic", "FOUNDRY_OUT": "out/symbolic", "FOUNDRY_CACHE_PATH": "cache/symbolic"}
+SOLVER_TIMEOUT = "10m"
+OUT = "out/symbolic"
+BUILD = {
+    "FOUNDRY_TEST": "symbolic",
+    "FOUNDRY_OUT": OUT,
+    "FOUNDRY_CACHE_PATH": "cache/symbolic",
+    # Of one file alone; see `symbolic/PlainMath.sol`.
+    "FOUNDRY_REMAPPINGS": "src/MarginBounds.sol:@openzeppelin/contracts/utils/math/Math.sol=symbolic/PlainMath.sol",
+}
 
 
 def run(env: dict[str, str], *contracts: str) -> None:
     """Prove all properties, or those of the contracts that are named; raise `Failure` on one that is not proven."""
-    command = [program("halmos"), "--forge-build-out", "out/symbolic", "--loop", LOOP_BOUND, "--no-status"]
+    command = [program("halmos"), "--forge-build-out", OUT, "--loop", LOOP_BOUND, "--no-status"]
+    command += ["--solver-timeout-assertion", SOLVER_TIMEOUT]
     if contracts:
         command += ["--match-contract", f"^({'|'.join(contracts)})$"]
     settings = with_forge(env) | TEST_PROFILE | BUILD
