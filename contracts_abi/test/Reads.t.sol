@@ -181,6 +181,7 @@ contract ReadsTest is OracleFixture {
         (IMarginOracle.AccountLeaf memory leaf, bytes32[] memory proof) = postAccounts();
         pass(HEARTBEAT);
         oracle.verifyAccount(leaf, proof, false);
+        vm.assertTrue(!oracle.accountsStale(), "stale a second early");
         pass(1);
         vm.assertTrue(oracle.accountsStale(), "not stale");
         vm.expectRevert(abi.encodeWithSelector(IMarginOracle.Stale.selector, HEARTBEAT + 1, HEARTBEAT));
