@@ -119,6 +119,17 @@ contract GuardianTest is OracleFixture {
         vm.assertEq(keccak256(abi.encode(oracle.timing(), oracle.lastSequence(), oracle.lastReferenceBlock())), before);
     }
 
+    function test_a_new_timing_ends_no_pause() external {
+        bytes memory change = abi.encodeCall(oracle.setTiming, (IMarginOracle.Timing(HEARTBEAT, 2 * HEARTBEAT, 60)));
+        propose(change);
+        pause();
+        pass(DELAY);
+        vm.prank(OWNER);
+        oracle.executeChange(change);
+        vm.assertTrue(oracle.isPaused(), "the owner ended the pause");
+        vm.assertEq(oracle.timing().minimumDelaySeconds, 60);
+    }
+
     // ------------------------------------------------------------------ what waits
 
     function test_the_guardian_drops_what_waits_in_one_market() external {
