@@ -286,6 +286,23 @@ contract TrustTest is OracleFixture {
         vm.assertEq(oracle.timing().dwellSeconds, 0);
     }
 
+    /// @dev A longer delay counts for what is announced from then on; what was announced before is there to be read.
+    function test_what_was_announced_under_a_shorter_delay_keeps_its_time() external {
+        bytes memory shorter = abi.encodeCall(oracle.setOwnerDelay, (1 hours));
+        ownerProposes(shorter);
+        pass(OWNER_DELAY);
+        ownerExecutes(shorter);
+        bytes memory longer = abi.encodeCall(oracle.setOwnerDelay, (uint32(OWNER_DELAY)));
+        bytes memory change = abi.encodeCall(oracle.setTiming, (IMarginOracle.Timing(HEARTBEAT, 0, 0)));
+        ownerProposes(longer);
+        ownerProposes(change);
+        pass(1 hours);
+        ownerExecutes(longer);
+        vm.assertEq(oracle.readyTimestamp(keccak256(change)), vm.getBlockTimestamp());
+        ownerExecutes(change);
+        vm.assertEq(oracle.timing().dwellSeconds, 0);
+    }
+
     // ------------------------------------------------------------------ the guardian
 
     /// @dev All that it stops at once, for as long as it is in office: the figures age, and nothing else.
