@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.24;
 
+import {IMarginOracle} from "../../src/IMarginOracle.sol";
 import {MarginAccounts} from "../../src/examples/MarginAccounts.sol";
 import {MinimalOptionsVault} from "../../src/examples/MinimalOptionsVault.sol";
 import {MinimalPerpetuals} from "../../src/examples/MinimalPerpetuals.sol";
@@ -56,6 +57,19 @@ abstract contract Crowd is ExamplesFixture {
     }
 
     function settleAt(uint80 round) internal virtual {}
+
+    /// @dev What the ratios ask for all that an account holds.
+    function byRatiosWad(address account, IMarginOracle.Purpose purpose) internal view virtual returns (uint256);
+
+    /// @dev A root that asks half of what the ratios do of the account, as for a book that hedges something: still more
+    /// than prices move by in a step.
+    function postHonestLeaf(address account) internal {
+        postLeaf(
+            account,
+            byRatiosWad(account, IMarginOracle.Purpose.Opening) / 2,
+            byRatiosWad(account, IMarginOracle.Purpose.Liquidating) / 2
+        );
+    }
 
     function liquidatable() internal view returns (bool[3] memory found) {
         for (uint256 i = 0; i < 3; ++i) {
@@ -116,7 +130,7 @@ contract PerpetualsCrowd is Crowd {
     }
 
     function tradeWithProof(uint256 taker, uint256 maker, int256 size) external {
-        postLeaf(member(taker), 0, 0);
+        postHonestLeaf(member(taker));
         bytes memory data = abi.encodeCall(exchange.tradeWithProof, (member(maker), size % 10e18, leaf, proof));
         attempt(member(taker), data);
     }
@@ -126,8 +140,19 @@ contract PerpetualsCrowd is Crowd {
             address account = members[i % 3];
             int256 size = exchange.sizeOf(account);
             address liquidator = members[(i + 1 + i / 3) % 3];
-            attempt(liquidator, abi.encodeCall(exchange.liquidate, (account, size)));
+            bytes memory data = abi.encodeCall(exchange.liquidate, (account, size));
+            if (isByProof(account)) {
+                postHonestLeaf(account);
+                data = abi.encodeCall(exchange.liquidateWithProof, (account, size, leaf, proof));
+            }
+            attempt(liquidator, data);
         }
+    }
+
+    function byRatiosWad(address account, IMarginOracle.Purpose purpose) internal view override returns (uint256) {
+        int256 size = exchange.sizeOf(account);
+        uint256 notional = uint256(size < 0 ? -size : size) * exchange.priceWad() / 1e18;
+        return oracle.requirement(1, size > 0, notional, purpose);
     }
 
     function sizes() external view returns (int256 sum) {
@@ -168,7 +193,7 @@ contract VaultCrowd is Crowd {
     }
 
     function tradeWithProof(uint256 buyer, uint256 writer, uint256 which, uint256 amount) external {
-        postLeaf(member(writer), 0, 0);
+        postHonestLeaf(member(writer));
         uint256 bidId = bid(member(buyer), which, bound(amount, 1, 10e18));
         attempt(member(writer), abi.encodeCall(vault.writeWithProof, (bidId, leaf, proof)));
     }
@@ -203,8 +228,22 @@ contract VaultCrowd is Crowd {
             OptionSeries.Series memory one = series[i / 3 % SERIES];
             int256 size = vault.sizeOf(account, one);
             if (size >= 0) continue;
-            bytes memory data = abi.encodeCall(vault.liquidate, (account, one, uint128(uint256(-size))));
+            uint128 amount = uint128(uint256(-size));
+            bytes memory data = abi.encodeCall(vault.liquidate, (account, one, amount));
+            if (isByProof(account)) {
+                postHonestLeaf(account);
+                data = abi.encodeCall(vault.liquidateWithProof, (account, one, amount, leaf, proof));
+            }
             attempt(liquidator, data);
+        }
+    }
+
+    function byRatiosWad(address account, IMarginOracle.Purpose purpose) internal view override returns (uint256 sum) {
+        for (uint256 i = 0; i < SERIES; ++i) {
+            int256 size = vault.sizeOf(account, series[i]);
+            if (size >= 0 || vault.isSettled(series[i])) continue;
+            uint256 notional = uint256(-size) * vault.spotWad() / 1e18;
+            sum += oracle.requirement(vault.marketOf(series[i]), false, notional, purpose);
         }
     }
 
