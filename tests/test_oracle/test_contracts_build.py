@@ -1,4 +1,4 @@
-"""The committed artefacts are what the sources compile to, and the contracts pass their own tests."""
+"""The committed artefacts are what the sources compile to."""
 
 from __future__ import annotations
 
@@ -30,11 +30,6 @@ def contracts(command: str, root: Path = ROOT) -> subprocess.CompletedProcess[st
 def test_committed_artefacts_are_what_the_sources_compile_to() -> None:
     outcome = contracts("check")
     assert outcome.returncode == 0, outcome.stdout
-
-
-def test_contracts_pass_their_own_tests() -> None:
-    outcome = contracts("test")
-    assert outcome.returncode == 0, outcome.stdout[-4000:]
 
 
 def test_what_was_changed_is_named_with_what_differs(tmp_path: Path) -> None:
