@@ -13,6 +13,8 @@ from types import ModuleType
 
 import pytest
 
+from scripts import toolchain
+
 pytestmark = pytest.mark.chain
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -65,8 +67,7 @@ def blocks(page: Path, language: str) -> list[str]:
 def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The package, packed and unpacked into a project of its own; returns the project."""
     project = tmp_path_factory.mktemp("project")
-    tools = scripts_contracts()
-    archive = tools.pack(tools.environment(), project)
+    archive = scripts_contracts().pack(toolchain.environment(), project)
     modules = project / "node_modules"
     modules.mkdir()
     with tarfile.open(archive) as packed:
@@ -97,11 +98,10 @@ def test_a_project_compiles_against_the_package_and_so_do_the_pages(package: Pat
     (package / "src").mkdir()
     for name, block in {"Consumer": CONSUMER, **pages}.items():
         (package / "src" / f"{name}.sol").write_text(SPDX + block)
-    tools = scripts_contracts()
     outcome = subprocess.run(
-        [str(tools.forge_binary()), "build", "src"],
+        [str(toolchain.forge_binary()), "build", "src"],
         cwd=package,
-        env=tools.environment(),
+        env=toolchain.environment(),
         check=False,
         text=True,
         stdout=subprocess.PIPE,
