@@ -223,7 +223,7 @@ def _require_same(found: tuple[str, ...]) -> None:
 
 def _require_sources(client: ChainClient, stamp: BlockStamp, terms: Terms) -> None:
     """Check what the oracle can never be given another one of: its source of block hashes and the sequencer's feed."""
-    if terms.block_hash_source is BlockHashSource.EIP_2935 and not client.code(stamp, HISTORY_CONTRACT):
+    if terms.block_hash_source is BlockHashSource.EIP2935 and not client.code(stamp, HISTORY_CONTRACT):
         raise WrongContract(
             f"chain {client.chain_id} has no history contract of EIP-2935 at {HISTORY_CONTRACT}",
             'let block_hash_source be "evm"',

@@ -13,6 +13,7 @@ from typing import Annotated, Any
 from eth_utils.crypto import keccak
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
+from oracle.chain import margin_oracle
 from oracle.config import Address
 from oracle.types import Bounds
 from oracle.units import UINT32_MAX
@@ -54,13 +55,13 @@ class BlockHashSource(Enum):
     """Where the contract takes the hash of a report's reference block from, as `IMarginOracle.BlockHashSource`."""
 
     EVM = "evm"
-    EIP_2935 = "eip_2935"
+    EIP2935 = "eip_2935"
     ARB_SYS = "arb_sys"
 
     @property
     def number(self) -> int:
         """As in the contract's enumeration."""
-        return list(BlockHashSource).index(self)
+        return int(margin_oracle.BlockHashSource[self.name])
 
 
 class TimingTerms(_Section):

@@ -12,12 +12,10 @@ from typing import Protocol
 
 from oracle.chain.abi import Reasons
 from oracle.chain.contract import Artefact, Contract, load_artefact
+from oracle.chain.margin_oracle import BlockHashSource
 from oracle.chain.submission import deploy, execute
 from oracle.chain.transactor import Transactor
 from oracle.types import Bounds, Instrument, PriceRounds, SurfaceSlice, Timing
-
-BLOCK_HASH_SOURCE_EVM = 0
-"""`IMarginOracle.BlockHashSource.Evm`, which every local chain has."""
 
 NO_SEQUENCER = ("0x" + "00" * 20, 0)
 """Uptime feed and grace period where there is no L2 sequencer."""
@@ -114,7 +112,7 @@ def deploy_demo(transactor: Transactor, terms: VenueTerms) -> Deployment:
     first_block = transactor.client.head().number + 1
     owner = transactor.address
     limits = (astuple(terms.timing), terms.owner_delay_seconds)
-    oracle = create("MarginOracle", (owner, terms.guardian, BLOCK_HASH_SOURCE_EVM, *limits, *NO_SEQUENCER))
+    oracle = create("MarginOracle", (owner, terms.guardian, BlockHashSource.EVM, *limits, *NO_SEQUENCER))
     surface = create("DemoSurfaceFeed", owner)
     dollar = create("DemoDollar")
     exchange = create("DemoExchange", owner, oracle.address, dollar.address, surface.address)
